@@ -1,1 +1,13 @@
-//! Sallyport.
+//! Everything about Sallyport configuration that is pure: reading what people write, the rules it must keep, and
+//! what a proxy makes of it. No I/O, no clock, no randomness, no Kubernetes client.
+//!
+//! The way of a text: [`parse::parse_documents`] turns it into typed objects that remember their lines,
+//! [`resources::Resources`] collects them.
+
+pub mod document;
+pub mod parse;
+pub mod resources;
+
+mod violation;
+
+pub use violation::{Severity, Violation};
