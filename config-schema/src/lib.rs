@@ -7,6 +7,7 @@
 
 pub mod document;
 pub mod parse;
+pub mod re2;
 pub mod resources;
 pub mod snapshot;
 
