@@ -1,0 +1,130 @@
+//! Certificates and trust out of secrets and files, parsed once for each content.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use config_schema::snapshot::{CertificateSource, Secret, Snapshot, TlsCertificate, TrustBundle, TrustSource};
+
+use super::keep::Kept;
+use crate::tls::{KeyPair, TlsError, Trust};
+
+/// The proxy's own certificate and the mesh's root, from files.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// PEM files: certificate chain, key, root.
+    pub files: Option<(String, String, String)>,
+}
+
+/// Reads PEM files. Tests read from memory.
+pub(super) type ReadFile = dyn Fn(&str) -> std::io::Result<Vec<u8>> + Send + Sync;
+
+/// Parsed secrets.
+pub(super) struct Secrets {
+    identity: Identity,
+    read_file: Box<ReadFile>,
+    pairs: Kept<TlsCertificate, KeyPair>,
+    trusts: Kept<TrustBundle, Trust>,
+    system: Option<Result<Arc<Trust>, TlsError>>,
+    /// Names used since the last sweep.
+    used: HashMap<String, ()>,
+}
+
+impl Secrets {
+    /// With the proxy's identity.
+    pub(super) fn new(identity: Identity, read_file: Box<ReadFile>) -> Self {
+        Secrets {
+            identity,
+            read_file,
+            pairs: Kept::default(),
+            trusts: Kept::default(),
+            system: None,
+            used: HashMap::new(),
+        }
+    }
+
+    /// A certificate with its key.
+    pub(super) fn key_pair(
+        &mut self,
+        snapshot: &Snapshot,
+        source: &CertificateSource,
+    ) -> Result<Arc<KeyPair>, TlsError> {
+        match source {
+            CertificateSource::Secret(name) => match snapshot.secrets.get(name).map(|secret| &**secret) {
+                Some(Secret::Certificate(pem)) => self.parse_pair(&format!("secret {name}"), pem.clone()),
+                Some(Secret::Trust(_)) => Err(TlsError::new(format!("secret {name} holds no certificate with a key"))),
+                None => Err(TlsError::new(format!("secret {name} does not exist"))),
+            },
+            CertificateSource::Files { certificate, key } => self.pair_from_files(certificate, key),
+            CertificateSource::Workload => match self.identity.files.clone() {
+                Some((certificate, key, _)) => self.pair_from_files(&certificate, &key),
+                None => Err(TlsError::new("this proxy has no workload certificate")),
+            },
+        }
+    }
+
+    /// Whom to trust.
+    pub(super) fn trust(&mut self, snapshot: &Snapshot, source: &TrustSource) -> Result<Arc<Trust>, TlsError> {
+        match source {
+            TrustSource::Secret(name) => match snapshot.secrets.get(name).map(|secret| &**secret) {
+                Some(Secret::Trust(bundle)) => self.parse_trust(&format!("secret {name}"), bundle.clone()),
+                Some(Secret::Certificate(_)) => {
+                    Err(TlsError::new(format!("secret {name} holds no certificate authorities")))
+                }
+                None => Err(TlsError::new(format!("secret {name} does not exist"))),
+            },
+            TrustSource::Files { ca, crl } => {
+                let crl = crl.as_deref().map(|path| self.read(path)).transpose()?;
+                let bundle = TrustBundle { ca: self.read(ca)?, crl };
+                self.parse_trust(&format!("file {ca}"), bundle)
+            }
+            TrustSource::Mesh => match self.identity.files.clone() {
+                Some((_, _, root)) => {
+                    let bundle = TrustBundle { ca: self.read(&root)?, crl: None };
+                    self.parse_trust(&format!("file {root}"), bundle)
+                }
+                None => Err(TlsError::new("this proxy has no mesh root certificate")),
+            },
+            TrustSource::System => self.system.get_or_insert_with(|| Trust::system().map(Arc::new)).clone(),
+        }
+    }
+
+    /// Forgets what has not been asked for since the last time.
+    pub(super) fn sweep(&mut self) {
+        let used = std::mem::take(&mut self.used);
+        self.pairs.retain(|name| used.contains_key(name));
+        self.trusts.retain(|name| used.contains_key(name));
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, TlsError> {
+        (self.read_file)(path).map_err(|error| TlsError::new(format!("file {path}: {error}")))
+    }
+
+    fn pair_from_files(&mut self, certificate: &str, key: &str) -> Result<Arc<KeyPair>, TlsError> {
+        let pem = TlsCertificate { chain: self.read(certificate)?, key: self.read(key)?, ocsp_staple: None };
+        self.parse_pair(&format!("file {certificate}"), pem)
+    }
+
+    fn parse_pair(&mut self, name: &str, pem: TlsCertificate) -> Result<Arc<KeyPair>, TlsError> {
+        self.used.insert(name.to_owned(), ());
+        let pem = Arc::new(pem);
+        if let Some(known) = self.pairs.get(name, &pem) {
+            return Ok(known);
+        }
+        let pair = KeyPair::from_pem(&pem).map_err(|error| TlsError::new(format!("{name}: {error}")))?;
+        let pair = Arc::new(pair);
+        self.pairs.put(name, pem, Arc::clone(&pair));
+        Ok(pair)
+    }
+
+    fn parse_trust(&mut self, name: &str, bundle: TrustBundle) -> Result<Arc<Trust>, TlsError> {
+        self.used.insert(name.to_owned(), ());
+        let bundle = Arc::new(bundle);
+        if let Some(known) = self.trusts.get(name, &bundle) {
+            return Ok(known);
+        }
+        let trust = Trust::from_pem(&bundle).map_err(|error| TlsError::new(format!("{name}: {error}")))?;
+        let trust = Arc::new(trust);
+        self.trusts.put(name, bundle, Arc::clone(&trust));
+        Ok(trust)
+    }
+}

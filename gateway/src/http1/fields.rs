@@ -1,0 +1,178 @@
+//! Field lines of HTTP/1 heads and trailers.
+
+use bytes::{Bytes, BytesMut};
+use config_schema::snapshot::UnderscoresAction;
+
+use super::request::HeadLimits;
+use crate::headers::{Headers, Name};
+
+/// Why field lines are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldError {
+    /// Not a field line.
+    Syntax,
+    /// More fields than allowed.
+    TooMany,
+    /// A name with an underscore, which the configuration refuses.
+    Underscore,
+}
+
+/// Control characters that may stand nowhere in a head.
+pub fn is_invalid_byte(byte: u8) -> bool {
+    matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 127)
+}
+
+/// Characters of a token (RFC 9110 §5.6.2).
+pub fn is_token_byte(byte: u8) -> bool {
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut b = 0;
+        while b < 256 {
+            let c = b as u8;
+            table[b] = c.is_ascii_alphanumeric()
+                || matches!(
+                    c,
+                    b'!' | b'#'
+                        | b'$'
+                        | b'%'
+                        | b'&'
+                        | b'\''
+                        | b'*'
+                        | b'+'
+                        | b'-'
+                        | b'.'
+                        | b'^'
+                        | b'_'
+                        | b'`'
+                        | b'|'
+                        | b'~'
+                );
+            b += 1;
+        }
+        table
+    };
+    TABLE[byte as usize]
+}
+
+/// Digits only, fitting a u64.
+pub fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    text.iter().try_fold(0u64, |n, d| n.checked_mul(10)?.checked_add(u64::from(d - b'0')))
+}
+
+/// Parses field lines up to and including the empty line. Names are lower-cased in place; values are slices.
+pub fn parse(mut block: BytesMut, limits: &HeadLimits) -> Result<Headers, FieldError> {
+    let mut lines = Vec::with_capacity(16);
+    let mut at = 0;
+    while let Some(offset) = memchr::memchr(b'\n', &block[at..]) {
+        let end = at + offset;
+        let line = &block[at..end];
+        if line.is_empty() || line == b"\r" {
+            break;
+        }
+        if matches!(line[0], b' ' | b'\t') {
+            let last: &mut Line = lines.last_mut().ok_or(FieldError::Syntax)?;
+            last.end = end;
+            last.folded = true;
+        } else {
+            lines.push(scan_line(line, at)?);
+        }
+        at = end + 1;
+    }
+    for line in &lines {
+        block[line.start..line.colon].make_ascii_lowercase();
+    }
+    let block = block.freeze();
+    collect(&block, &lines, limits)
+}
+
+struct Line {
+    start: usize,
+    colon: usize,
+    end: usize,
+    folded: bool,
+}
+
+fn scan_line(line: &[u8], at: usize) -> Result<Line, FieldError> {
+    let colon = memchr::memchr(b':', line).ok_or(FieldError::Syntax)?;
+    if colon == 0 || !line[..colon].iter().all(|b| is_token_byte(*b)) {
+        return Err(FieldError::Syntax);
+    }
+    Ok(Line { start: at, colon: at + colon, end: at + line.len(), folded: false })
+}
+
+fn collect(block: &Bytes, lines: &[Line], limits: &HeadLimits) -> Result<Headers, FieldError> {
+    let mut headers = Headers::with_capacity(lines.len() + 8);
+    for line in lines {
+        let name = block.slice(line.start..line.colon);
+        if limits.underscores != UnderscoresAction::Allow && memchr::memchr(b'_', &name).is_some() {
+            if limits.underscores == UnderscoresAction::RejectRequest {
+                return Err(FieldError::Underscore);
+            }
+            continue;
+        }
+        let raw = &block[line.colon + 1..line.end];
+        let value = if line.folded || memchr::memchr(b'\r', raw.strip_suffix(b"\r").unwrap_or(raw)).is_some() {
+            // A fold keeps its blanks and loses its line end; a lone CR is dropped.
+            let joined: Vec<u8> = raw.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
+            Bytes::copy_from_slice(joined.trim_ascii())
+        } else {
+            block.slice_ref(raw.trim_ascii())
+        };
+        headers.append(Name::from_lower(name), value);
+        if headers.len() > limits.max_headers {
+            return Err(FieldError::TooMany);
+        }
+    }
+    Ok(headers)
+}
+
+/// Fields of which Envoy keeps one: further values are joined to the first by a comma on arrival.
+const JOINED: &[&str] = &[
+    "host",
+    "user-agent",
+    "authorization",
+    "accept",
+    "accept-encoding",
+    "referer",
+    "origin",
+    "cache-control",
+    "pragma",
+    "if-none-match",
+    "via",
+    "content-type",
+    "grpc-timeout",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-client-cert",
+    "x-request-id",
+    "access-control-request-method",
+    "access-control-request-headers",
+];
+
+/// Whether the proxy keeps one value of this request field.
+pub fn is_joined_request_field(name: &str) -> bool {
+    JOINED.contains(&name)
+}
+
+/// Joins repeated fields of the names that are one value to the proxy.
+pub fn join_inline_request_fields(headers: &mut Headers) {
+    let repeated: Vec<&'static str> =
+        JOINED.iter().copied().filter(|name| headers.get_all(name).nth(1).is_some()).collect();
+    for name in repeated {
+        let joined = headers.get_all(name).map(|v| &v[..]).collect::<Vec<_>>().join(&b","[..]);
+        headers.set(Name::from_static(name), Bytes::from(joined));
+    }
+    // A field of list type `te` is one value too, but equal ones do not pile up.
+    if headers.get_all("te").nth(1).is_some() {
+        let first = headers.get("te").cloned().unwrap_or_default();
+        headers.set(crate::headers::names::TE, first);
+    }
+}

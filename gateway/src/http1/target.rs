@@ -1,0 +1,128 @@
+//! Methods and request targets (RFC 9112 §3.2) as Envoy's codec takes them.
+
+use bytes::Bytes;
+
+use crate::outcome::ProtocolError;
+
+/// Methods that HTTP/1 requests may have.
+const METHODS: &[&str] = &[
+    "ACL",
+    "BIND",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MOVE",
+    "MSEARCH",
+    "NOTIFY",
+    "OPTIONS",
+    "PATCH",
+    "POST",
+    "PROPFIND",
+    "PROPPATCH",
+    "PURGE",
+    "PUT",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "SOURCE",
+    "SUBSCRIBE",
+    "TRACE",
+    "UNBIND",
+    "UNLINK",
+    "UNLOCK",
+    "UNSUBSCRIBE",
+];
+
+/// Whether the method is one that HTTP/1 requests may have; case counts.
+pub fn is_known_method(method: &[u8]) -> bool {
+    matches!(method, b"GET" | b"POST") || METHODS.iter().any(|known| known.as_bytes() == method)
+}
+
+/// What a request target says.
+#[derive(Debug)]
+pub struct Target {
+    /// `http` or `https`.
+    pub scheme: Bytes,
+    /// Host, with port if given.
+    pub authority: Option<Bytes>,
+    /// Path and query.
+    pub path: Bytes,
+}
+
+/// Resolves origin, absolute, authority and asterisk form.
+pub fn resolve(raw: &Bytes, method: &Bytes, host: Option<Bytes>, tls: bool) -> Result<Target, ProtocolError> {
+    let connection_scheme = Bytes::from_static(if tls { b"https" } else { b"http" });
+    if !is_valid(raw, &method[..] == b"CONNECT") {
+        return Err(ProtocolError::CODEC);
+    }
+    if &method[..] == b"CONNECT" {
+        return Ok(Target { scheme: connection_scheme, authority: Some(raw.clone()), path: Bytes::new() });
+    }
+    if raw[0] == b'/' || (raw[0] == b'*' && &method[..] == b"OPTIONS") {
+        return Ok(Target { scheme: connection_scheme, authority: host, path: raw.clone() });
+    }
+    absolute(raw, tls)
+}
+
+/// `scheme://[userinfo@]host[:port][/path][?query]`; the Host field does not count.
+fn absolute(raw: &Bytes, tls: bool) -> Result<Target, ProtocolError> {
+    let colon = memchr::memmem::find(raw, b"://").ok_or(ProtocolError::INVALID_URL)?;
+    let scheme = raw[..colon].to_ascii_lowercase();
+    let rest = raw.slice(colon + 3..);
+    let host_end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let host_start = memchr::memrchr(b'@', &rest[..host_end]).map_or(0, |at| at + 1);
+    let authority = rest.slice(host_start..host_end);
+    if authority.is_empty() {
+        return Err(ProtocolError::INVALID_URL);
+    }
+    if scheme != b"http" && scheme != b"https" {
+        return Err(ProtocolError::INVALID_SCHEME);
+    }
+    if scheme == b"https" && !tls {
+        return Err(ProtocolError::HTTPS_ON_PLAINTEXT);
+    }
+    let path = if host_end == rest.len() { Bytes::from_static(b"/") } else { rest.slice(host_end..) };
+    let scheme = Bytes::from_static(if scheme == b"https" { b"https" } else { b"http" });
+    Ok(Target { scheme, authority: Some(authority), path })
+}
+
+/// The characters that a target may have, as http-parser judged.
+fn is_valid(url: &[u8], connect: bool) -> bool {
+    let path_or_query = |b: &u8| matches!(b, 9 | 12 | b'!'..=126);
+    let Some(first) = url.first() else { return false };
+    if matches!(first, b'/' | b'*') {
+        return url[1..].iter().all(path_or_query);
+    }
+    let mut rest = url;
+    if !connect {
+        let letters = url.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        if letters == 0 || !url[letters..].starts_with(b"://") {
+            return false;
+        }
+        rest = &url[letters + 3..];
+    }
+    let host_end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(host_end);
+    host.iter().all(|b| is_host_byte(*b))
+        && memchr::memmem::find(host, b"@@").is_none()
+        && path.iter().all(path_or_query)
+}
+
+fn is_host_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=@[]_~".contains(&b)
+}
+
+/// Whether a Host value is an authority: the characters that HTTP/2's `:authority` may have.
+pub fn is_authority(value: &[u8]) -> bool {
+    value.iter().all(|b| is_host_byte(*b))
+}

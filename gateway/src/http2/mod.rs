@@ -1,0 +1,5 @@
+//! HTTP/2 on Pingora's connections and sessions.
+
+pub mod client;
+pub mod io;
+pub mod server;

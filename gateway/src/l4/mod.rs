@@ -1,0 +1,15 @@
+//! Bytes: TCP routes and TLS pass-through.
+
+mod copy;
+mod serve;
+
+use config_schema::snapshot::TcpProxy;
+
+pub use serve::serve;
+
+/// What a chain says about its bytes.
+#[derive(Debug)]
+pub struct TcpContext {
+    /// As configured.
+    pub spec: TcpProxy,
+}

@@ -1,0 +1,247 @@
+//! A connection from accept to the protocol that serves it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use config_schema::snapshot::Bind;
+use prometheus::IntGauge;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::{Instant, timeout_at};
+
+use super::chain::{Chain, CompiledListener, Filter};
+use super::drain::DrainSignal;
+use super::proxy_protocol::{self, Parsed};
+use super::sniff::{self, ClientHello, Sniffed};
+use crate::net::{Conn, Rewind};
+use crate::proxy::record::{Connection, TlsInfo};
+use crate::proxy::{self, Worker};
+use crate::tls::accept::{DownstreamIo, handshake};
+
+/// A connection that was accepted.
+pub struct Accepted {
+    /// The stream.
+    pub conn: Conn,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// The listener as it was then.
+    pub listener: Arc<CompiledListener>,
+    /// Asks the connection to end.
+    pub drain: DrainSignal,
+    /// Counts it among the open ones.
+    pub open: OpenConnection,
+}
+
+/// Counts a connection while it lives.
+#[derive(Debug)]
+pub struct OpenConnection {
+    gauge: IntGauge,
+    counts: Vec<Arc<std::sync::atomic::AtomicUsize>>,
+}
+
+impl OpenConnection {
+    /// Counts in a metric and in the counters of limits.
+    pub fn new(gauge: IntGauge, counts: Vec<Arc<std::sync::atomic::AtomicUsize>>) -> Self {
+        gauge.inc();
+        for count in &counts {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        OpenConnection { gauge, counts }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.gauge.dec();
+        for count in &self.counts {
+            count.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+/// Why a connection was closed before it was served; the words are metric labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rejected {
+    ProxyProtocol,
+    Detection,
+    NoChain,
+    Handshake,
+    Closed,
+}
+
+impl Rejected {
+    fn as_str(self) -> &'static str {
+        match self {
+            Rejected::ProxyProtocol => "proxy_protocol",
+            Rejected::Detection => "detection_timeout",
+            Rejected::NoChain => "no_filter_chain",
+            Rejected::Handshake => "tls_handshake",
+            Rejected::Closed => "closed_by_client",
+        }
+    }
+}
+
+/// What is known once TLS is done.
+struct Established {
+    io: DownstreamIo,
+    connection: Arc<Connection>,
+    filter: Filter,
+    read_ahead: Bytes,
+    http2: bool,
+}
+
+/// Serves a connection to its end.
+pub async fn serve(worker: Arc<Worker>, accepted: Accepted) {
+    let listener = Arc::clone(&accepted.listener);
+    let Accepted { conn, peer, local, drain, open, .. } = accepted;
+    let deadline = Instant::now() + listener.spec.detection_timeout;
+    let established = Box::pin(establish(&worker, &listener, conn, peer, local, deadline)).await;
+    let established = match established {
+        Ok(established) => established,
+        Err(rejected) => {
+            let metrics = &worker.shared.observer.process.rejected;
+            metrics.with_label_values(&[&listener.spec.name, rejected.as_str()]).inc();
+            return;
+        }
+    };
+    drop(listener);
+    let Established { io, connection, filter, read_ahead, http2 } = established;
+    match filter {
+        Filter::Http(http) if http2 => {
+            Box::pin(proxy::http2::serve(worker, http, connection, io, read_ahead, drain)).await;
+        }
+        Filter::Http(http) => Box::pin(proxy::http1::serve(worker, http, connection, io, read_ahead, drain)).await,
+        Filter::Tcp(tcp) => Box::pin(crate::l4::serve(worker, tcp, connection, io, read_ahead, drain)).await,
+    }
+    drop(open);
+}
+
+async fn establish(
+    worker: &Arc<Worker>,
+    listener: &CompiledListener,
+    mut conn: Conn,
+    mut peer: SocketAddr,
+    mut local: SocketAddr,
+    deadline: Instant,
+) -> Result<Established, Rejected> {
+    let mut buffer = BytesMut::new();
+    if listener.spec.proxy_protocol || listener.spec.bind == Bind::Redirected {
+        let header = read_proxy_header(&mut conn, &mut buffer, deadline).await?;
+        if let Some((source, destination)) = header {
+            peer = source;
+            local = destination;
+        }
+    }
+    let mut hello = None;
+    if listener.inspects {
+        hello = inspect(&mut conn, &mut buffer, deadline).await?;
+    }
+    let chain = listener.find(local, hello.as_ref()).ok_or(Rejected::NoChain)?;
+    let server_name = hello.as_ref().and_then(|hello| hello.server_name.clone()).unwrap_or_default();
+    let stream = Rewind::new(buffer.freeze(), conn);
+    let (mut io, tls) = terminate(worker, listener, chain, hello, stream, deadline).await?;
+    let mut read_ahead = Bytes::new();
+    let mut http2 = false;
+    if matches!(chain.filter, Filter::Http(_)) {
+        match tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
+            Some(b"h2") => http2 = true,
+            _ => (http2, read_ahead) = detect_http2(&mut io).await?,
+        }
+    }
+    let connection = Connection {
+        id: worker.shared.next_connection_id(),
+        peer,
+        local,
+        server_name,
+        tls,
+        hostname: Arc::clone(&worker.shared.hostname),
+    };
+    Ok(Established { io, connection: Arc::new(connection), filter: chain.filter.clone(), read_ahead, http2 })
+}
+
+async fn terminate(
+    worker: &Worker,
+    listener: &CompiledListener,
+    chain: &Chain,
+    hello: Option<ClientHello>,
+    stream: Rewind<Conn>,
+    deadline: Instant,
+) -> Result<(DownstreamIo, Option<TlsInfo>), Rejected> {
+    let Some(tls) = &chain.tls else { return Ok((DownstreamIo::Plain(stream), None)) };
+    // No ClientHello where TLS is terminated: nothing that could be answered.
+    let hello = hello.ok_or(Rejected::Handshake)?;
+    let handshakes = &worker.shared.observer.process.handshakes;
+    match timeout_at(deadline, handshake(tls, &hello, stream)).await {
+        Ok(Ok((io, info))) => {
+            handshakes.with_label_values(&[&listener.spec.name, info.version]).inc();
+            Ok((io, Some(info)))
+        }
+        Ok(Err(error)) => {
+            handshakes.with_label_values(&[&listener.spec.name, "failed"]).inc();
+            tracing::debug!(listener = %listener.spec.name, chain = %chain.name, %error, "TLS handshake failed");
+            Err(Rejected::Handshake)
+        }
+        Err(_) => Err(Rejected::Detection),
+    }
+}
+
+/// Reads more into `buffer`; an end or an error of the connection is [`Rejected::Closed`].
+async fn read_more(conn: &mut Conn, buffer: &mut BytesMut, deadline: Instant) -> Result<(), Rejected> {
+    buffer.reserve(2048);
+    match timeout_at(deadline, conn.read_buf(buffer)).await {
+        Ok(Ok(n)) if n > 0 => Ok(()),
+        Ok(_) => Err(Rejected::Closed),
+        Err(_) => Err(Rejected::Detection),
+    }
+}
+
+async fn read_proxy_header(
+    conn: &mut Conn,
+    buffer: &mut BytesMut,
+    deadline: Instant,
+) -> Result<Option<(SocketAddr, SocketAddr)>, Rejected> {
+    loop {
+        match proxy_protocol::parse(buffer) {
+            Parsed::Header(header) => {
+                bytes::Buf::advance(buffer, header.length);
+                return Ok(header.addresses);
+            }
+            Parsed::Invalid => return Err(Rejected::ProxyProtocol),
+            Parsed::NeedMore => read_more(conn, buffer, deadline).await?,
+        }
+    }
+}
+
+/// Looks for a ClientHello. A client that says nothing in time is taken for one that waits for the server to speak.
+async fn inspect(conn: &mut Conn, buffer: &mut BytesMut, deadline: Instant) -> Result<Option<ClientHello>, Rejected> {
+    loop {
+        match sniff::client_hello(buffer) {
+            Sniffed::Tls(hello) => return Ok(Some(hello)),
+            Sniffed::Raw => return Ok(None),
+            Sniffed::BrokenTls => return Err(Rejected::Handshake),
+            Sniffed::NeedMore => read_more(conn, buffer, deadline).await?,
+        }
+    }
+}
+
+/// Tells HTTP/2 with prior knowledge from HTTP/1; what was read for it is handed on. There is no deadline: an idle
+/// connection that has not spoken yet is as good as one that has.
+async fn detect_http2(io: &mut DownstreamIo) -> Result<(bool, Bytes), Rejected> {
+    // Small: a connection that says nothing should cost nothing. Most first requests fit all the same.
+    let mut buffer = BytesMut::with_capacity(1024);
+    loop {
+        match sniff::http2_preface(&buffer) {
+            Some(http2) if !buffer.is_empty() => return Ok((http2, buffer.freeze())),
+            Some(_) | None => {}
+        }
+        if read_some(io, &mut buffer).await == 0 {
+            return if buffer.is_empty() { Err(Rejected::Closed) } else { Ok((false, buffer.freeze())) };
+        }
+    }
+}
+
+async fn read_some<S: AsyncRead + Unpin>(io: &mut S, buffer: &mut BytesMut) -> usize {
+    io.read_buf(buffer).await.unwrap_or(0)
+}

@@ -1,0 +1,8 @@
+//! Sockets, and what happens to a connection before HTTP or bytes begin: PROXY protocol, detection, filter chains, TLS.
+
+pub mod chain;
+pub mod connection;
+pub mod drain;
+
+pub mod proxy_protocol;
+pub mod sniff;

@@ -1,0 +1,168 @@
+//! What a connection speaks, from its first bytes: TLS with its SNI and ALPN, HTTP/2's preface, or something else.
+
+/// First bytes of HTTP/2 (RFC 9113 §3.4).
+pub const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A ClientHello may not be longer than this, over all its records.
+const MAX_HELLO: usize = 64 * 1024;
+
+/// What a TLS client says first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientHello {
+    /// SNI in lower case.
+    pub server_name: Option<String>,
+    /// ALPN in the client's order.
+    pub alpn: Vec<Vec<u8>>,
+    /// The client can verify ECDSA signatures.
+    pub supports_ecdsa: bool,
+}
+
+/// What the first bytes say.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Sniffed {
+    /// More bytes are needed.
+    NeedMore,
+    /// A ClientHello.
+    Tls(ClientHello),
+    /// No TLS.
+    Raw,
+    /// It starts like TLS and goes wrong.
+    BrokenTls,
+}
+
+/// Looks for a ClientHello.
+pub fn client_hello(bytes: &[u8]) -> Sniffed {
+    match bytes {
+        [] => return Sniffed::NeedMore,
+        [0x16] => return Sniffed::NeedMore,
+        // A handshake record of SSL 3.0 or later.
+        [0x16, 3, ..] => {}
+        _ => return Sniffed::Raw,
+    }
+    let message = match handshake_message(bytes) {
+        Ok(Some(message)) => message,
+        Ok(None) => return Sniffed::NeedMore,
+        Err(Broken) => return Sniffed::BrokenTls,
+    };
+    match parse(&message) {
+        Some(hello) => Sniffed::Tls(hello),
+        None => Sniffed::BrokenTls,
+    }
+}
+
+/// Whether the bytes are, or may become, HTTP/2's preface.
+pub fn http2_preface(bytes: &[u8]) -> Option<bool> {
+    let n = bytes.len().min(HTTP2_PREFACE.len());
+    if bytes[..n] != HTTP2_PREFACE[..n] {
+        return Some(false);
+    }
+    (n == HTTP2_PREFACE.len()).then_some(true)
+}
+
+struct Broken;
+
+/// Joins the fragments of the first handshake message, which must be a ClientHello (RFC 8446 §5.1).
+fn handshake_message(mut bytes: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
+    let mut joined = Vec::new();
+    loop {
+        let Some((header, rest)) = bytes.split_at_checked(5) else { return Ok(None) };
+        if header[0] != 0x16 || header[1] != 3 {
+            return Err(Broken);
+        }
+        let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
+        if length == 0 || joined.len() + length > MAX_HELLO {
+            return Err(Broken);
+        }
+        let fragment = rest.get(..length.min(rest.len())).unwrap_or_default();
+        joined.extend_from_slice(fragment);
+        if let [kind, a, b, c, body @ ..] = joined.as_slice() {
+            let total = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+            if *kind != 1 || total > MAX_HELLO {
+                return Err(Broken);
+            }
+            if body.len() >= total {
+                return Ok(Some(body[..total].to_vec()));
+            }
+        }
+        if rest.len() < length {
+            return Ok(None);
+        }
+        bytes = &rest[length..];
+    }
+}
+
+/// A cursor over big-endian TLS structures.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(n)?;
+        self.0 = rest;
+        Some(head)
+    }
+
+    fn number(&mut self, bytes: usize) -> Option<usize> {
+        Some(self.take(bytes)?.iter().fold(0, |n, byte| n << 8 | usize::from(*byte)))
+    }
+
+    /// A vector behind a length of so many bytes.
+    fn vector(&mut self, length_bytes: usize) -> Option<Reader<'a>> {
+        let length = self.number(length_bytes)?;
+        self.take(length).map(Reader)
+    }
+}
+
+fn parse(body: &[u8]) -> Option<ClientHello> {
+    let mut reader = Reader(body);
+    let version = reader.number(2)?;
+    reader.take(32)?;
+    reader.vector(1)?;
+    let suites = reader.vector(2)?;
+    reader.vector(1)?;
+    let mut hello = ClientHello::default();
+    let mut signature_algorithms = None;
+    if !reader.0.is_empty() {
+        let mut extensions = reader.vector(2)?;
+        while !extensions.0.is_empty() {
+            let kind = extensions.number(2)?;
+            let data = extensions.vector(2)?;
+            match kind {
+                0 => hello.server_name = server_name(data)?,
+                13 => signature_algorithms = Some(data),
+                16 => hello.alpn = alpn(data)?,
+                _ => {}
+            }
+        }
+    }
+    hello.supports_ecdsa = match signature_algorithms {
+        Some(mut list) => list.vector(2)?.0.chunks_exact(2).any(|scheme| matches!(scheme, [4..=6, 3])),
+        // Without the extension ECDSA comes with the cipher suites (RFC 8422 §5.1), or not at all.
+        None => version >= 0x0301 && suites.0.chunks_exact(2).any(is_ecdsa_suite),
+    };
+    Some(hello)
+}
+
+fn is_ecdsa_suite(suite: &[u8]) -> bool {
+    matches!(suite, [0xc0, 0x06..=0x0a | 0x23 | 0x24 | 0x2b | 0x2c] | [0xcc, 0xa9])
+}
+
+fn server_name(mut data: Reader<'_>) -> Option<Option<String>> {
+    let mut list = data.vector(2)?;
+    while !list.0.is_empty() {
+        let kind = list.number(1)?;
+        let name = list.vector(2)?;
+        if kind == 0 {
+            return Some(std::str::from_utf8(name.0).ok().map(str::to_ascii_lowercase));
+        }
+    }
+    Some(None)
+}
+
+fn alpn(mut data: Reader<'_>) -> Option<Vec<Vec<u8>>> {
+    let mut list = data.vector(2)?;
+    let mut names = Vec::new();
+    while !list.0.is_empty() {
+        names.push(list.vector(1)?.0.to_vec());
+    }
+    Some(names)
+}

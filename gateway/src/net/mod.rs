@@ -1,0 +1,9 @@
+//! Byte streams: sockets and their in-memory stand-ins, and how they are opened.
+
+mod conn;
+mod dial;
+mod sockopt;
+
+pub use conn::{Conn, Rewind};
+pub use dial::{DialError, DialOptions, Dialer, TcpDialer};
+pub use sockopt::{bind_reuseport, set_keepalive};

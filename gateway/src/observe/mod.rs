@@ -1,0 +1,9 @@
+//! What is told about traffic: metrics with Istio's names, and access logs in Istio's formats.
+
+pub mod access_log;
+mod cardinality;
+mod istio;
+mod process;
+
+pub use istio::{Observer, WorkerMetrics};
+pub use process::ProcessMetrics;

@@ -1,0 +1,121 @@
+//! Header changes of routes: removals, then sets, then adds, with operators in values.
+
+use bytes::Bytes;
+use config_schema::snapshot::HeaderOps;
+
+use crate::format::{Format, Scope};
+use crate::headers::{Headers, Name};
+use crate::route::CompileError;
+
+/// Compiled [`HeaderOps`].
+#[derive(Debug, Default)]
+pub struct CompiledOps {
+    remove: Vec<Name>,
+    set: Vec<(Name, Format)>,
+    add: Vec<(Name, Format)>,
+}
+
+/// Response fields that are one value: an added one is joined by a comma.
+const JOINED_RESPONSE: &[&str] = &[
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "age",
+    "cache-control",
+    "content-encoding",
+    "content-type",
+    "date",
+    "etag",
+    "expires",
+    "last-modified",
+    "location",
+    "server",
+    "vary",
+    "via",
+    "www-authenticate",
+];
+
+/// Changes of request or response, computed before any is applied.
+#[derive(Debug, Default)]
+pub struct Computed {
+    set: Vec<(Name, Bytes)>,
+    add: Vec<(Name, Bytes)>,
+}
+
+impl CompiledOps {
+    /// Compiles. An unknown operator is an error.
+    pub fn new(ops: &HeaderOps) -> Result<Self, CompileError> {
+        let pair = |(name, value): (&String, &String)| {
+            let format = Format::parse(value).map_err(|e| CompileError(format!("header {name}: {e}")))?;
+            Ok((Name::new(name), format))
+        };
+        Ok(CompiledOps {
+            remove: ops.remove.iter().map(|name| Name::new(name)).collect(),
+            set: ops.set.iter().map(pair).collect::<Result<_, CompileError>>()?,
+            add: ops.add.iter().map(pair).collect::<Result<_, CompileError>>()?,
+        })
+    }
+
+    /// Joins another list to this one; where both set a name, the other wins.
+    pub fn extend(&mut self, other: CompiledOps) {
+        self.remove.extend(other.remove);
+        self.set.extend(other.set);
+        self.add.extend(other.add);
+    }
+
+    /// Nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
+    }
+
+    /// Removes; first of the three steps.
+    pub fn remove_from(&self, headers: &mut Headers) {
+        for name in &self.remove {
+            headers.remove(name.as_str());
+        }
+    }
+
+    /// Values after the removals and before any set; an empty one does nothing.
+    pub fn compute(&self, scope: &Scope<'_>) -> Computed {
+        let values = |list: &[(Name, Format)]| {
+            list.iter()
+                .map(|(name, format)| (name.clone(), format.header_value(scope)))
+                .filter(|(_, value)| !value.is_empty())
+                .collect()
+        };
+        Computed { set: values(&self.set), add: values(&self.add) }
+    }
+}
+
+impl Computed {
+    /// Sets and adds to a request.
+    pub fn apply_to_request(self, headers: &mut Headers) {
+        for (name, value) in self.set {
+            headers.set(name, value);
+        }
+        for (name, value) in self.add {
+            if crate::http1::fields::is_joined_request_field(name.as_str()) {
+                headers.join(name, &value, b",");
+            } else {
+                headers.append(name, value);
+            }
+        }
+    }
+
+    /// Sets and adds to a response.
+    pub fn apply_to_response(self, headers: &mut Headers) {
+        for (name, value) in self.set {
+            headers.set(name, value);
+        }
+        for (name, value) in self.add {
+            if JOINED_RESPONSE.contains(&name.as_str()) {
+                headers.join(name, &value, b",");
+            } else {
+                headers.append(name, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Sending a request on: destination, header changes, tries, and the answer.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use config_schema::snapshot::{Forward, UpstreamProtocol};
+use rand::{Rng, RngExt};
+use tokio::time::Instant;
+
+use super::attempt::{AttemptEnd, Attempted};
+use super::downstream::{Downstream, Gone};
+use super::exchange::Exchange;
+use super::retry::{Failure, Retries, Verdict};
+use super::timers::Deadline;
+use super::{hash, mirror};
+use crate::format::Scope;
+use crate::headers::{Headers, names};
+use crate::message::Version;
+use crate::outcome::{Flag, Outcome, ResetReason};
+use crate::policy::header_ops::CompiledOps;
+use crate::route::CompiledRoute;
+use crate::upstream::connect::{ConnectFailure, Lease, Wanted, lease};
+use crate::upstream::lb::PickContext;
+use crate::upstream::{ActiveGuard, Cluster, Host, Observed, RequestGuard};
+
+/// One forwarded request, over all its tries.
+pub(super) struct Forwarding {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) retries: Option<Retries>,
+    pub(super) timeout: Deadline,
+    timeout_after: Option<Duration>,
+    pub(super) per_try_timeout: Option<Duration>,
+    hash: Option<u64>,
+    tried: Vec<Arc<Host>>,
+    reselect: u32,
+    http2: bool,
+}
+
+impl Forwarding {
+    /// The route's timeout begins when the whole request has been read.
+    pub(super) fn request_complete(&mut self) {
+        if !self.timeout.is_set() {
+            self.timeout.set_after(self.timeout_after);
+        }
+    }
+}
+
+impl<D: Downstream> Exchange<'_, D> {
+    /// Sends the request to one of the route's destinations.
+    pub(super) async fn forward(&mut self, route: &Arc<CompiledRoute>, forward: &Forward) -> Outcome {
+        self.destination = self.choose_destination(route, forward);
+        let Some(destination) = forward.destinations.get(self.destination) else {
+            return self.reply(Outcome::ClusterNotFound, |_| {}).await;
+        };
+        let Some(cluster) = self.runtime.clusters.get(destination.cluster.as_str()).cloned() else {
+            self.record.upstream_cluster = destination.cluster.as_str().into();
+            return self.reply(Outcome::ClusterNotFound, |_| {}).await;
+        };
+        self.record.upstream_cluster = Arc::clone(&cluster.name);
+        self.rewrite(route, forward);
+        let mut forwarding = self.plan(&cluster, forward);
+        let first = match self.pick(&mut forwarding) {
+            Some(host) => host,
+            None => return self.reply(Outcome::NoHealthyUpstream, |_| {}).await,
+        };
+        let mirrors = mirror::start(self, forward);
+        if forwarding.retries.is_some() {
+            self.body.keep();
+        }
+        let mut host = Some(first);
+        loop {
+            let Some(chosen) = host.take().or_else(|| self.pick(&mut forwarding)) else {
+                return self.reply(Outcome::NoHealthyUpstream, |_| {}).await;
+            };
+            match self.attempt(&mut forwarding, &chosen, &mirrors).await {
+                AttemptEnd::Done(outcome) => return outcome,
+                AttemptEnd::Retry => {
+                    let wait = forwarding.retries.as_ref().map(|r| r.back_off(self.worker.rng.lock().random()));
+                    if let Err(outcome) = self.back_off(&mut forwarding, wait.unwrap_or_default()).await {
+                        return outcome;
+                    }
+                }
+            }
+        }
+    }
+
+    fn choose_destination(&self, route: &CompiledRoute, forward: &Forward) -> usize {
+        if forward.destinations.len() < 2 || route.total_weight == 0 {
+            return 0;
+        }
+        let mut draw = self.worker.rng.lock().next_u64() % route.total_weight;
+        for (index, destination) in forward.destinations.iter().enumerate() {
+            match draw.checked_sub(u64::from(destination.weight)) {
+                None => return index,
+                Some(rest) => draw = rest,
+            }
+        }
+        0
+    }
+
+    /// Header operations, then host and path.
+    fn rewrite(&mut self, route: &CompiledRoute, forward: &Forward) {
+        if let Some((destination, _)) = route.ops.destinations.get(self.destination) {
+            self.apply_request_ops(destination);
+        }
+        let destination = &forward.destinations[self.destination];
+        if let Some(host) = &destination.host_rewrite {
+            match forward.destinations.len() {
+                1 => self.rewrite_host(if forward.host_rewrite.is_some() { None } else { Some(host) }),
+                _ => self.request.authority = Some(Bytes::copy_from_slice(host.as_bytes())),
+            }
+        }
+        self.apply_request_ops(&route.ops.request);
+        self.rewrite_host(forward.host_rewrite.as_ref());
+        if let Some(rewrite) = &route.path_rewrite {
+            let original = self.request.path.clone();
+            self.request.path = rewrite.apply(&original);
+            self.request.headers.set(names::X_ENVOY_ORIGINAL_PATH, original);
+        }
+    }
+
+    fn rewrite_host(&mut self, host: Option<&String>) {
+        let Some(host) = host else { return };
+        let original = self.request.authority.replace(Bytes::copy_from_slice(host.as_bytes())).unwrap_or_default();
+        if self.runtime.settings.http.forwarded_host {
+            self.request.headers.join(names::X_FORWARDED_HOST, &original, b",");
+        }
+        self.request.headers.set(names::X_ENVOY_ORIGINAL_HOST, original);
+    }
+
+    fn apply_request_ops(&mut self, ops: &CompiledOps) {
+        if ops.is_empty() {
+            return;
+        }
+        ops.remove_from(&mut self.request.headers);
+        let computed =
+            ops.compute(&Scope { request: &self.request, response: None, trailers: None, record: &self.record });
+        computed.apply_to_request(&mut self.request.headers);
+    }
+
+    fn plan(&mut self, cluster: &Arc<Cluster>, forward: &Forward) -> Forwarding {
+        let retries = Retries::new(forward.retry.as_ref(), &mut self.request.headers);
+        let policy = forward.retry.as_ref();
+        let timeout = grpc_timeout(&mut self.request.headers, forward.timeout);
+        let per_try = policy.and_then(|p| p.per_try_timeout).filter(|per_try| timeout.is_none_or(|all| *per_try < all));
+        let expected = per_try.or(timeout);
+        if let Some(expected) = expected.filter(|_| self.runtime.settings.http.debug_headers) {
+            let millis = Bytes::from(expected.as_millis().to_string());
+            self.request.headers.set(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, millis);
+        }
+        let client = self.record.remote_address.map_or(self.record.connection.peer.ip(), |a| a.ip());
+        let hash = hash::key(&forward.hash_policy, &self.request, client, &mut *self.worker.rng.lock());
+        self.cookies = hash.cookies;
+        let mut forwarding = Forwarding {
+            cluster: Arc::clone(cluster),
+            retries,
+            timeout: Deadline::default(),
+            timeout_after: timeout,
+            per_try_timeout: per_try,
+            hash: hash.key,
+            tried: Vec::new(),
+            reselect: policy.filter(|p| p.avoid_previous_hosts).map_or(0, |p| p.host_selection_attempts),
+            http2: match cluster.spec.protocol {
+                UpstreamProtocol::Http1 => false,
+                UpstreamProtocol::Http2 => true,
+                UpstreamProtocol::Client => self.request.version == Version::Http2,
+            },
+        };
+        if self.body.is_complete() {
+            forwarding.request_complete();
+        }
+        forwarding
+    }
+
+    fn pick(&self, forwarding: &mut Forwarding) -> Option<Arc<Host>> {
+        let mut rng = self.worker.rng.lock();
+        let mut context = PickContext {
+            now: Instant::now().into_std(),
+            rng: &mut *rng,
+            hash: forwarding.hash,
+            tried: &forwarding.tried,
+            reselect: if forwarding.tried.is_empty() { 0 } else { forwarding.reselect },
+        };
+        forwarding.cluster.pick(&mut context)
+    }
+
+    async fn attempt(
+        &mut self,
+        forwarding: &mut Forwarding,
+        host: &Arc<Host>,
+        mirrors: &mirror::Mirrors,
+    ) -> AttemptEnd {
+        forwarding.tried.push(Arc::clone(host));
+        self.record.attempts += 1;
+        self.record.upstream = Some(Arc::clone(host));
+        if self.runtime.settings.http.attempt_count {
+            let count = Bytes::from(self.record.attempts.to_string());
+            self.request.headers.set(names::X_ENVOY_ATTEMPT_COUNT, count);
+        }
+        let Some(_guard) = RequestGuard::try_new(&forwarding.cluster, self.record.attempts > 1) else {
+            return self.failed(forwarding, host, ResetReason::Overflow, false).await;
+        };
+        host.state.requests.fetch_add(1, Ordering::Relaxed);
+        let _active = ActiveGuard::new(&host.state);
+        let lease = match self.connect(forwarding, host).await {
+            Ok(Ok(lease)) => lease,
+            Ok(Err(failure)) => {
+                self.record.upstream_transport_failure = failure.transport;
+                return self.failed(forwarding, host, failure.reason, false).await;
+            }
+            Err(outcome) => return AttemptEnd::Done(outcome),
+        };
+        self.record.upstream_local_address = lease.local;
+        match self.exchange_with(forwarding, lease, mirrors).await {
+            Attempted::Answered(head, length, lease) => {
+                self.answered(forwarding, host, mirrors, head, length, lease).await
+            }
+            Attempted::Failed(reason) => self.failed(forwarding, host, reason, true).await,
+            Attempted::PerTryTimeout => self.per_try_timeout(forwarding, host).await,
+            Attempted::Timeout => {
+                forwarding.cluster.observe(host, Observed::Timeout);
+                AttemptEnd::Done(self.reply(Outcome::ResponseTimeout, |_| {}).await)
+            }
+            Attempted::Gone(gone) => AttemptEnd::Done(self.gone(gone).await),
+        }
+    }
+
+    /// Gets a connection, reading the request's body ahead meanwhile.
+    async fn connect(
+        &mut self,
+        forwarding: &mut Forwarding,
+        host: &Arc<Host>,
+    ) -> Result<Result<Lease, ConnectFailure>, Outcome> {
+        let authority = self.request.authority_str().to_owned();
+        let connection = Arc::clone(&self.record.connection);
+        let cluster = Arc::clone(&forwarding.cluster);
+        let wanted = Wanted {
+            cluster: &cluster,
+            host,
+            http2: forwarding.http2,
+            authority: &authority,
+            addresses: (connection.peer, connection.local),
+        };
+        let worker = Arc::clone(self.worker);
+        let mut connecting = std::pin::pin!(lease(&worker.pool, worker.shared.dialer.as_ref(), &wanted));
+        enum Event {
+            Connected(Result<Lease, ConnectFailure>),
+            Timeout,
+            Gone(Gone),
+        }
+        let event = poll_fn(|cx| {
+            if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+                return Poll::Ready(Event::Connected(result));
+            }
+            if let Poll::Ready(gone) = self.body.poll_read_ahead(self.down, &mut self.grpc_web, cx) {
+                return Poll::Ready(Event::Gone(gone));
+            }
+            if self.body.is_complete() {
+                forwarding.request_complete();
+            }
+            forwarding.timeout.poll(cx).map(|()| Event::Timeout)
+        })
+        .await;
+        match event {
+            Event::Connected(result) => Ok(result),
+            Event::Timeout => Err(self.reply(Outcome::ResponseTimeout, |_| {}).await),
+            Event::Gone(gone) => Err(self.gone(gone).await),
+        }
+    }
+
+    /// A try came to nothing.
+    async fn failed(
+        &mut self,
+        forwarding: &mut Forwarding,
+        host: &Arc<Host>,
+        reason: ResetReason,
+        sent: bool,
+    ) -> AttemptEnd {
+        if reason != ResetReason::Overflow {
+            forwarding.cluster.observe(host, Observed::from_reset(&reason));
+        }
+        let verdict = forwarding
+            .retries
+            .as_mut()
+            .map_or(Verdict::Pass, |retries| retries.judge_failure(&Failure::Reset { reason: &reason, sent }));
+        match verdict {
+            Verdict::Retry if self.body.rewind() => return AttemptEnd::Retry,
+            Verdict::LimitExceeded => self.record.flags.raise(Flag::UpstreamRetryLimitExceeded),
+            Verdict::Retry | Verdict::Pass => {}
+        }
+        let retried = self.record.attempts > 1;
+        AttemptEnd::Done(self.reply(Outcome::UpstreamReset { reason, retried }, |_| {}).await)
+    }
+
+    async fn per_try_timeout(&mut self, forwarding: &mut Forwarding, host: &Arc<Host>) -> AttemptEnd {
+        forwarding.cluster.observe(host, Observed::Timeout);
+        let verdict =
+            forwarding.retries.as_mut().map_or(Verdict::Pass, |retries| retries.judge_failure(&Failure::PerTryTimeout));
+        match verdict {
+            Verdict::Retry if self.body.rewind() => return AttemptEnd::Retry,
+            Verdict::LimitExceeded => self.record.flags.raise(Flag::UpstreamRetryLimitExceeded),
+            Verdict::Retry | Verdict::Pass => {}
+        }
+        AttemptEnd::Done(self.reply(Outcome::PerTryTimeout, |_| {}).await)
+    }
+
+    /// Waits before the next try.
+    async fn back_off(&mut self, forwarding: &mut Forwarding, wait: Duration) -> Result<(), Outcome> {
+        let mut timer = std::pin::pin!(tokio::time::sleep(wait));
+        enum Event {
+            Over,
+            Timeout,
+            Gone(Gone),
+        }
+        let event = poll_fn(|cx| {
+            if timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::Over);
+            }
+            if let Poll::Ready(gone) = self.body.poll_read_ahead(self.down, &mut self.grpc_web, cx) {
+                return Poll::Ready(Event::Gone(gone));
+            }
+            forwarding.timeout.poll(cx).map(|()| Event::Timeout)
+        })
+        .await;
+        match event {
+            Event::Over => Ok(()),
+            Event::Timeout => Err(self.reply(Outcome::ResponseTimeout, |_| {}).await),
+            Event::Gone(gone) => Err(self.gone(gone).await),
+        }
+    }
+}
+
+/// The limit that grpc-timeout sets, capped by the route's; the field is rewritten to what is left of it.
+fn grpc_timeout(headers: &mut Headers, route: Option<Duration>) -> Option<Duration> {
+    let Some(asked) = headers.get_str("grpc-timeout").and_then(parse_grpc_timeout) else { return route };
+    let timeout = route.map_or(asked, |route| route.min(asked));
+    headers.set(names::GRPC_TIMEOUT, Bytes::from(format!("{}m", timeout.as_millis())));
+    Some(timeout)
+}
+
+/// Digits and a unit (gRPC over HTTP/2).
+fn parse_grpc_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let n: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(n.checked_mul(3600)?),
+        "M" => Duration::from_secs(n.checked_mul(60)?),
+        "S" => Duration::from_secs(n),
+        "m" => Duration::from_millis(n),
+        "u" => Duration::from_micros(n),
+        "n" => Duration::from_nanos(n),
+        _ => return None,
+    })
+}

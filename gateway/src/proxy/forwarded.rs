@@ -1,0 +1,45 @@
+//! The client's address and scheme: x-forwarded-for, x-forwarded-proto and their kin.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use config_schema::snapshot::HttpOptions;
+
+use super::record::Connection;
+use crate::headers::{Headers, names};
+use crate::message::{RequestHead, Version};
+
+/// Writes the x-forwarded fields of this hop; returns the client's address behind the trusted proxies.
+pub(super) fn apply(request: &mut RequestHead, connection: &Connection, options: &HttpOptions) -> SocketAddr {
+    let headers = &mut request.headers;
+    let trusted = usize::try_from(options.trusted_proxies).unwrap_or(usize::MAX);
+    let client = match trusted {
+        0 => connection.peer,
+        hops => from_end(headers, hops).map_or(connection.peer, |ip| SocketAddr::new(ip, 0)),
+    };
+    headers.join(names::X_FORWARDED_FOR, connection.peer.ip().to_string().as_bytes(), b",");
+    let tls = connection.tls.is_some();
+    if trusted == 0 || !headers.contains("x-forwarded-proto") {
+        headers.set_static(names::X_FORWARDED_PROTO, if tls { "https" } else { "http" });
+    }
+    if options.forwarded_port {
+        headers.set(names::X_FORWARDED_PORT, Bytes::from(connection.local.port().to_string()));
+    }
+    headers.set(names::X_ENVOY_EXTERNAL_ADDRESS, Bytes::from(client.ip().to_string()));
+    if request.version != Version::Http2 && trusted > 0 {
+        // Behind a trusted proxy the scheme is what it says it was.
+        match headers.get("x-forwarded-proto").map(|value| &value[..]) {
+            Some(b"https") => request.scheme = Bytes::from_static(b"https"),
+            Some(b"http") => request.scheme = Bytes::from_static(b"http"),
+            Some(_) | None => {}
+        }
+    }
+    client
+}
+
+/// The address that stands so many places from the end (1: the last).
+fn from_end(headers: &Headers, place: usize) -> Option<IpAddr> {
+    let list = headers.get_str("x-forwarded-for")?;
+    let entry = list.rsplit(',').nth(place - 1)?.trim();
+    entry.parse().ok()
+}

@@ -1,0 +1,112 @@
+//! HTTP/2 connections with clients: streams side by side, each in a task of its own.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use pingora_core::protocols::http::v2::server::handshake;
+use tokio::time::Instant;
+
+use super::HttpContext;
+use super::exchange::{self, Arrived};
+use super::record::Connection;
+use super::timers::Deadline;
+use super::worker::Worker;
+use crate::http2::io::PingoraIo;
+use crate::http2::server::{ServerStream, request_head, settings};
+use crate::listen::drain::DrainSignal;
+use crate::net::Rewind;
+use crate::tls::accept::DownstreamIo;
+
+/// How long streams that were under way may take to end once everything else has.
+const LAST_STREAMS: Duration = Duration::from_secs(3600);
+
+/// Serves a connection to its end.
+pub async fn serve(
+    worker: Arc<Worker>,
+    http: Arc<HttpContext>,
+    connection: Arc<Connection>,
+    io: DownstreamIo,
+    read_ahead: Bytes,
+    mut drain: DrainSignal,
+) {
+    let options = worker.shared.store.load().settings.http.clone();
+    let io = PingoraIo::new(Rewind::new(read_ahead, io));
+    let started = handshake(Box::new(io), Some(settings(&options)));
+    let Ok(Ok(mut h2)) = tokio::time::timeout(options.request_headers_timeout.unwrap_or(LAST_STREAMS), started).await
+    else {
+        return;
+    };
+    let active = Arc::new(());
+    let mut idle = Deadline::default();
+    idle.set_after(options.idle_timeout);
+    let mut age = Deadline::default();
+    age.set_after(options.max_connection_duration);
+    let mut draining = false;
+    loop {
+        let event = poll_fn(|cx| {
+            if let Poll::Ready(next) = h2.poll_accept(cx) {
+                return Poll::Ready(Event::Accepted(next));
+            }
+            if !draining && (drain.poll_draining(cx).is_ready() || age.poll(cx).is_ready()) {
+                return Poll::Ready(Event::Drain);
+            }
+            idle.poll(cx).map(|()| Event::Idle)
+        })
+        .await;
+        match event {
+            Event::Accepted(Some(Ok((request, respond)))) => {
+                idle.set_after(options.idle_timeout);
+                spawn_stream(&worker, &http, &connection, Arc::clone(&active), request, respond);
+            }
+            Event::Accepted(Some(Err(_)) | None) => return,
+            Event::Drain => {
+                draining = true;
+                h2.graceful_shutdown();
+            }
+            Event::Idle if Arc::strong_count(&active) > 1 => idle.set_after(options.idle_timeout),
+            Event::Idle if draining => return,
+            Event::Idle => {
+                draining = true;
+                h2.graceful_shutdown();
+                idle.set(Instant::now() + options.drain_timeout);
+            }
+        }
+    }
+}
+
+enum Event {
+    Accepted(Option<Result<(http::Request<RecvStream>, SendResponse<Bytes>), h2::Error>>),
+    Drain,
+    Idle,
+}
+
+fn spawn_stream(
+    worker: &Arc<Worker>,
+    http: &Arc<HttpContext>,
+    connection: &Arc<Connection>,
+    active: Arc<()>,
+    request: http::Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) {
+    let (parts, body) = request.into_parts();
+    let head = request_head(parts, connection.tls.is_some());
+    if head.headers.get("te").is_some_and(|te| &te[..] != b"trailers") {
+        // RFC 9113 §8.2.2: nothing else may stand there.
+        respond.send_reset(Reason::PROTOCOL_ERROR);
+        return;
+    }
+    let (worker, http, connection) = (Arc::clone(worker), Arc::clone(http), Arc::clone(connection));
+    let runtime = worker.shared.store.load();
+    tokio::spawn(async move {
+        let _active = active;
+        let mut stream = ServerStream::new(body, respond, head.is_head());
+        let length = stream.body_length(&head);
+        let arrived = Arrived { head, length, runtime, close: false };
+        exchange::handle(&worker, &http, &connection, arrived, &mut stream).await;
+    });
+}

@@ -1,0 +1,39 @@
+//! One request from head to last byte: checks, headers, routing, policies, forwarding, answer, record.
+
+mod admit;
+mod attempt;
+mod body;
+pub mod downstream;
+mod exchange;
+mod finish;
+mod forward;
+mod forwarded;
+mod hash;
+pub mod http1;
+pub mod http2;
+mod local_reply;
+mod mirror;
+mod path;
+pub mod record;
+mod relay;
+mod response;
+mod retry;
+mod sanitize;
+mod timers;
+mod worker;
+mod xfcc;
+
+use std::sync::Arc;
+
+pub use hash::connection_key as connection_hash;
+pub use timers::Deadline;
+pub use worker::{Shared, Worker};
+
+/// What a chain says about its HTTP requests.
+#[derive(Debug)]
+pub struct HttpContext {
+    /// Name of the routing table.
+    pub route_table: Arc<str>,
+    /// Translate gRPC-Web requests.
+    pub grpc_web: bool,
+}

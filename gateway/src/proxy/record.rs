@@ -1,0 +1,147 @@
+//! What is known of a request and its connection: the input of the access log, of metrics and of header operators.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::message::Version;
+use crate::outcome::Flags;
+use crate::upstream::Host;
+
+/// A connection with a client, fixed once it is established.
+#[derive(Debug)]
+pub struct Connection {
+    /// Number, unique in this process.
+    pub id: u64,
+    /// The other end of the socket, or what a PROXY protocol header says it is.
+    pub peer: SocketAddr,
+    /// Our end of the socket, or what a PROXY protocol header says it is.
+    pub local: SocketAddr,
+    /// SNI, empty if there was none.
+    pub server_name: String,
+    /// TLS, if it was terminated.
+    pub tls: Option<TlsInfo>,
+    /// Name of this machine or pod.
+    pub hostname: Arc<str>,
+}
+
+/// A terminated TLS connection.
+#[derive(Debug)]
+pub struct TlsInfo {
+    /// `TLSv1.3`
+    pub version: &'static str,
+    /// OpenSSL name of the cipher suite.
+    pub cipher: String,
+    /// ALPN that was agreed on.
+    pub alpn: Option<Vec<u8>>,
+    /// The client's certificate.
+    pub peer: Option<CertificateInfo>,
+    /// The chain the client sent, as escaped PEM; empty without one.
+    pub peer_chain_escaped: String,
+    /// The client's certificate was verified against authorities.
+    pub peer_verified: bool,
+    /// The certificate that was served.
+    pub local: Option<Arc<CertificateInfo>>,
+}
+
+/// What is worth knowing of a certificate.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CertificateInfo {
+    /// RFC 2253.
+    pub subject: String,
+    /// RFC 2253.
+    pub issuer: String,
+    /// URI names.
+    pub uris: Vec<String>,
+    /// DNS names.
+    pub dns_names: Vec<String>,
+    /// Hex SHA-256 of the DER form.
+    pub sha256: String,
+    /// Hex.
+    pub serial: String,
+    /// PEM, percent-encoded.
+    pub escaped_pem: String,
+    /// RFC 3339.
+    pub not_before: String,
+    /// RFC 3339.
+    pub not_after: String,
+}
+
+/// How a request went.
+#[derive(Debug)]
+pub struct Record {
+    /// The connection it came on.
+    pub connection: Arc<Connection>,
+    /// When its first byte was read.
+    pub start_time: SystemTime,
+    /// The client's address after trusted proxies have been taken into account.
+    pub remote_address: Option<SocketAddr>,
+    /// Version of the request.
+    pub protocol: Option<Version>,
+    /// Status; 0 while there is none.
+    pub response_code: u16,
+    /// Flags.
+    pub flags: Flags,
+    /// `%RESPONSE_CODE_DETAILS%`
+    pub details: Cow<'static, str>,
+    /// `%CONNECTION_TERMINATION_DETAILS%`
+    pub connection_termination_details: Cow<'static, str>,
+    /// Bytes of the request's body.
+    pub bytes_received: u64,
+    /// Bytes of the answer's body.
+    pub bytes_sent: u64,
+    /// From first to last byte.
+    pub duration: Option<Duration>,
+    /// Until the request was read.
+    pub request_duration: Option<Duration>,
+    /// Until the answer's first byte.
+    pub response_duration: Option<Duration>,
+    /// Rule, or `default`.
+    pub route_name: String,
+    /// The endpoint that was used last.
+    pub upstream: Option<Arc<Host>>,
+    /// Cluster; empty while there is none.
+    pub upstream_cluster: Arc<str>,
+    /// Our end of the upstream connection.
+    pub upstream_local_address: Option<SocketAddr>,
+    /// Why TLS to the endpoint, or connecting, failed.
+    pub upstream_transport_failure: String,
+    /// Tries.
+    pub attempts: u32,
+    /// gRPC status of the answer, if it is a gRPC answer.
+    pub grpc_status: Option<u16>,
+}
+
+impl Record {
+    /// Address of the endpoint that was used last; empty if there was none.
+    pub fn upstream_host(&self) -> &str {
+        self.upstream.as_ref().map_or("", |host| &host.name)
+    }
+
+    /// Of a request that has just begun.
+    pub fn new(connection: Arc<Connection>, start_time: SystemTime) -> Self {
+        Record {
+            remote_address: Some(connection.peer),
+            connection,
+            start_time,
+            protocol: None,
+            response_code: 0,
+            flags: Flags::default(),
+            details: Cow::Borrowed(""),
+            connection_termination_details: Cow::Borrowed(""),
+            bytes_received: 0,
+            bytes_sent: 0,
+            duration: None,
+            request_duration: None,
+            response_duration: None,
+            route_name: String::new(),
+            upstream: None,
+            upstream_cluster: Arc::from(""),
+            upstream_local_address: None,
+            upstream_transport_failure: String::new(),
+            attempts: 0,
+            grpc_status: None,
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The answer on its way to the client.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::attempt::{AttemptEnd, SendError};
+use super::downstream::{Downstream, Gone};
+use super::exchange::Exchange;
+use super::forward::Forwarding;
+use super::mirror::Mirrors;
+use super::retry::Verdict;
+use super::timers::Deadline;
+use crate::headers::names;
+use crate::message::{BodyLength, Frame, ResponseHead};
+use crate::outcome::{Flag, Outcome, ResetReason};
+use crate::upstream::connect::Lease;
+use crate::upstream::{Host, Observed, UpstreamStream};
+
+/// How relaying ended.
+enum Relayed {
+    /// The answer is complete and written.
+    Complete,
+    /// The backend broke off.
+    Broken(ResetReason),
+    /// The client is gone.
+    Gone(Gone),
+    /// The route's timeout.
+    Timeout,
+    /// No byte for too long.
+    Idle,
+    /// The whole exchange took too long.
+    TooLong,
+}
+
+impl<D: Downstream> Exchange<'_, D> {
+    /// A backend has answered: try again, or pass the answer on.
+    pub(super) async fn answered(
+        &mut self,
+        forwarding: &mut Forwarding,
+        host: &Arc<Host>,
+        mirrors: &Mirrors,
+        mut head: ResponseHead,
+        length: BodyLength,
+        mut lease: Box<Lease>,
+    ) -> AttemptEnd {
+        forwarding.cluster.observe(host, Observed::Status(head.status));
+        if let Some(retries) = forwarding.retries.as_mut() {
+            match retries.judge_response(head.status, &head.headers) {
+                Verdict::Retry if self.body.rewind() => return AttemptEnd::Retry,
+                Verdict::LimitExceeded => self.record.flags.raise(Flag::UpstreamRetryLimitExceeded),
+                Verdict::Retry | Verdict::Pass => {}
+            }
+        }
+        self.body.forget();
+        let length = self.prepare_answer(&mut head, length);
+        let refused_upgrade = self.request.is_upgrade() && head.status != 101;
+        self.close |= refused_upgrade;
+        self.response = Some(head.headers.clone());
+        self.down.start_response(head, length, self.close);
+        let relayed = self.relay(forwarding, &mut lease.stream, mirrors).await;
+        let complete = matches!(relayed, Relayed::Complete);
+        if complete && self.body.is_sent() {
+            lease.release(&self.worker.pool);
+        }
+        AttemptEnd::Done(self.relayed(relayed, refused_upgrade))
+    }
+
+    /// Completes the head of the answer; returns its framing towards the client.
+    fn prepare_answer(&mut self, head: &mut ResponseHead, length: BodyLength) -> BodyLength {
+        let elapsed = self.started.elapsed();
+        self.record.response_duration = Some(elapsed);
+        self.record.response_code = head.status;
+        self.record.details = Outcome::ViaUpstream.details();
+        if self.runtime.settings.http.debug_headers {
+            let since_request = elapsed.saturating_sub(self.record.request_duration.unwrap_or_default());
+            let millis = Bytes::from(since_request.as_millis().to_string());
+            head.headers.set(names::X_ENVOY_UPSTREAM_SERVICE_TIME, millis);
+        }
+        self.apply_response_ops(&mut head.headers);
+        let mut length = match length {
+            // What ends with the backend's connection need not end with the client's.
+            BodyLength::UntilClose if head.status != 101 => BodyLength::Streamed,
+            other => other,
+        };
+        // An operation may have taken the length away, or set another.
+        if let BodyLength::Exact(n) = length
+            && head.headers.get("content-length").and_then(|v| crate::http1::fields::decimal(v)) != Some(n)
+        {
+            head.headers.remove("content-length");
+            length = BodyLength::Streamed;
+        }
+        if let Some(web) = &self.grpc_web {
+            web.response_head(&mut head.headers);
+            length = BodyLength::Streamed;
+        }
+        self.finish_response_head(head);
+        length
+    }
+
+    async fn relay(&mut self, forwarding: &mut Forwarding, stream: &mut UpstreamStream, mirrors: &Mirrors) -> Relayed {
+        let options = &self.runtime.settings.http;
+        let upgraded = self.record.response_code == 101;
+        let (idle_after, longest) = (options.stream_idle_timeout, options.max_stream_duration);
+        let mut idle = Deadline::default();
+        let mut overall = Deadline::default();
+        idle.set_after(idle_after);
+        if let Some(longest) = longest {
+            overall.set(self.started + longest);
+        }
+        if upgraded {
+            // A connection that was handed over lives on its own.
+            forwarding.timeout.clear();
+        }
+        let mut ended = false;
+        let mut moved = self.record.bytes_sent;
+        poll_fn(|cx| {
+            let relayed = self.poll_relay(stream, mirrors, &mut ended, cx);
+            if relayed.is_ready() {
+                return relayed;
+            }
+            if self.record.bytes_sent != moved {
+                moved = self.record.bytes_sent;
+                idle.set_after(idle_after);
+            }
+            if forwarding.timeout.poll(cx).is_ready() {
+                return Poll::Ready(Relayed::Timeout);
+            }
+            if idle.poll(cx).is_ready() {
+                return Poll::Ready(Relayed::Idle);
+            }
+            overall.poll(cx).map(|()| Relayed::TooLong)
+        })
+        .await
+    }
+
+    fn poll_relay(
+        &mut self,
+        stream: &mut UpstreamStream,
+        mirrors: &Mirrors,
+        ended: &mut bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Relayed> {
+        // A backend that has answered need not read the rest of the request.
+        if let Err(SendError::Gone(gone)) = self.poll_send(stream, mirrors, cx) {
+            return Poll::Ready(Relayed::Gone(gone));
+        }
+        while !*ended {
+            match self.down.poll_ready(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Err(gone)) => return Poll::Ready(Relayed::Gone(gone)),
+                Poll::Ready(Ok(())) => {}
+            }
+            match stream.poll_response_frame(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Err(reason)) => return Poll::Ready(Relayed::Broken(reason)),
+                Poll::Ready(Ok(frame)) => *ended = self.pass_on(frame),
+            }
+        }
+        match self.down.poll_flush(cx) {
+            Poll::Ready(Err(gone)) => return Poll::Ready(Relayed::Gone(gone)),
+            Poll::Ready(Ok(())) if *ended => return Poll::Ready(Relayed::Complete),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        if self.body.is_complete()
+            && let Poll::Ready(gone) = self.down.poll_gone(cx)
+        {
+            return Poll::Ready(Relayed::Gone(gone));
+        }
+        Poll::Pending
+    }
+
+    /// Passes a frame on; true behind the last one.
+    fn pass_on(&mut self, frame: Frame) -> bool {
+        match frame {
+            Frame::Data(data) => {
+                self.record.bytes_sent += data.len() as u64;
+                let data = match &self.grpc_web {
+                    Some(web) => web.response_data(data),
+                    None => data,
+                };
+                self.down.send_data(data);
+                false
+            }
+            Frame::Trailers(trailers) => {
+                match &self.grpc_web {
+                    Some(web) => {
+                        let message = web.trailers(&trailers);
+                        self.down.send_data(message);
+                        self.down.end_response(None);
+                    }
+                    None => self.down.end_response(Some(trailers.clone())),
+                }
+                self.trailers = Some(trailers);
+                true
+            }
+            Frame::End => {
+                self.down.end_response(None);
+                true
+            }
+        }
+    }
+
+    /// Says how it ended; an answer that is not complete is broken off.
+    fn relayed(&mut self, relayed: Relayed, refused_upgrade: bool) -> Outcome {
+        self.record.duration = Some(Instant::now() - self.started);
+        let outcome = match relayed {
+            Relayed::Complete if refused_upgrade => Outcome::UpgradeRefused,
+            Relayed::Complete => return Outcome::ViaUpstream,
+            Relayed::Broken(reason) => Outcome::UpstreamResetAfterStart(reason),
+            Relayed::Gone(Gone::Reset) => Outcome::DownstreamReset,
+            Relayed::Gone(Gone::Disconnected) => Outcome::DownstreamDisconnect,
+            Relayed::Gone(Gone::Malformed(error)) => Outcome::Protocol(error),
+            Relayed::Timeout => Outcome::ResponseTimeoutAfterStart,
+            Relayed::Idle => Outcome::StreamIdleTimeout,
+            Relayed::TooLong => Outcome::MaxStreamDuration,
+        };
+        if outcome != Outcome::UpgradeRefused {
+            self.down.abort_response();
+        }
+        if let Some(flag) = outcome.flag() {
+            self.record.flags.raise(flag);
+        }
+        self.record.details = outcome.details();
+        outcome
+    }
+}

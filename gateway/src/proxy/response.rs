@@ -1,0 +1,45 @@
+//! What the connection manager writes on every answer.
+
+use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+
+use super::sanitize;
+use crate::headers::names;
+use crate::message::ResponseHead;
+
+/// What it needs to know.
+pub(super) struct Finishing<'a> {
+    /// Value of `server`; `None` leaves the backend's.
+    pub server: Option<&'a str>,
+    /// The time of day.
+    pub now: SystemTime,
+}
+
+/// Removes what ends at this hop, and writes `server` and `date`.
+pub(super) fn finish(head: &mut ResponseHead, finishing: &Finishing<'_>) {
+    sanitize::response(&mut head.headers, head.status == 101);
+    if !head.headers.contains("date") {
+        head.headers.append(names::DATE, http_date(finishing.now));
+    }
+    if let Some(server) = finishing.server {
+        head.headers.set(names::SERVER, Bytes::copy_from_slice(server.as_bytes()));
+    }
+}
+
+thread_local! {
+    /// The last date written, by its second: hundreds of answers share one.
+    static DATE: RefCell<(u64, Bytes)> = const { RefCell::new((0, Bytes::new())) };
+}
+
+fn http_date(now: SystemTime) -> Bytes {
+    let second = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    DATE.with_borrow_mut(|(known, text)| {
+        if *known != second || text.is_empty() {
+            *known = second;
+            *text = Bytes::from(httpdate::fmt_http_date(now));
+        }
+        text.clone()
+    })
+}

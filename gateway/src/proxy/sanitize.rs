@@ -1,0 +1,60 @@
+//! Fields that end at this hop or that only the proxy may write.
+
+use bytes::Bytes;
+
+use crate::headers::{Headers, names};
+use crate::http1::connection::allows_trailers;
+use crate::message::RequestHead;
+
+/// Fields that steer the proxy and that a client may not set.
+const CONTROL: &[&str] = &[
+    "x-envoy-attempt-count",
+    "x-envoy-decorator-operation",
+    "x-envoy-downstream-service-cluster",
+    "x-envoy-downstream-service-node",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-external-address",
+    "x-envoy-force-trace",
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-internal",
+    "x-envoy-ip-tags",
+    "x-envoy-max-retries",
+    "x-envoy-original-host",
+    "x-envoy-original-path",
+    "x-envoy-original-url",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-retry-on",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-upstream-stream-duration-ms",
+];
+
+/// Removes them from a request.
+pub(super) fn request(request: &mut RequestHead, upgrade: bool) {
+    let keep_te = request.headers.get("te").is_some_and(|te| allows_trailers(te));
+    request.headers.retain(|name, _| match name.as_bytes() {
+        b"connection" | b"upgrade" => upgrade,
+        b"keep-alive" | b"proxy-connection" | b"transfer-encoding" => false,
+        b"te" => upgrade || keep_te,
+        other if other.starts_with(b"x-envoy-") => {
+            !CONTROL.contains(&name.as_str()) && !other.starts_with(b"x-envoy-peer-metadata")
+        }
+        _ => true,
+    });
+    if keep_te && !upgrade {
+        request.headers.set(names::TE, Bytes::from_static(b"trailers"));
+    }
+}
+
+/// Removes from a backend's answer what ends at this hop.
+pub(super) fn response(headers: &mut Headers, upgraded: bool) {
+    headers.retain(|name, _| match name.as_bytes() {
+        b"connection" | b"upgrade" => upgraded,
+        b"keep-alive" | b"proxy-connection" | b"transfer-encoding" => false,
+        b"x-envoy-decorator-operation" => false,
+        other => !other.starts_with(b"x-envoy-peer-metadata"),
+    });
+}

@@ -1,0 +1,61 @@
+//! What requests share: within a worker, and across all of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+use crate::clock::Clock;
+use crate::config::Store;
+use crate::net::Dialer;
+use crate::observe::Observer;
+use crate::upstream::pool::Pool;
+
+/// Shared by all workers.
+pub struct Shared {
+    /// The configuration in force.
+    pub store: Arc<Store>,
+    /// Opens connections to endpoints.
+    pub dialer: Arc<dyn Dialer>,
+    /// The wall clock.
+    pub clock: Clock,
+    /// Metrics and access logs.
+    pub observer: Arc<Observer>,
+    /// Name of this machine or pod.
+    pub hostname: Arc<str>,
+    /// Connections so far: numbers them.
+    pub connections: AtomicU64,
+}
+
+impl Shared {
+    /// The next connection's number.
+    pub fn next_connection_id(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// One thread's share.
+pub struct Worker {
+    /// Shared by all.
+    pub shared: Arc<Shared>,
+    /// Connections to endpoints.
+    pub pool: Pool,
+    /// Randomness; only this thread asks, so the lock never waits.
+    pub rng: Mutex<SmallRng>,
+    /// Metrics that this thread has looked up before.
+    pub metrics: crate::observe::WorkerMetrics,
+}
+
+impl Worker {
+    /// With randomness from `seed`.
+    pub fn new(shared: Arc<Shared>, seed: u64) -> Self {
+        Worker {
+            metrics: crate::observe::WorkerMetrics::new(&shared.observer),
+            shared,
+            pool: Pool::default(),
+            rng: Mutex::new(SmallRng::seed_from_u64(seed)),
+        }
+    }
+}

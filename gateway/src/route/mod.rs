@@ -1,0 +1,18 @@
+//! Which route a request takes. Pure: no clock, no randomness, no I/O.
+//!
+//! The cost of a match does not grow with the number of hosts, and hardly with the number of routes: hosts are hashed,
+//! paths are looked up in [`path_index`], and only routes whose path fits are looked at, in their order.
+
+mod condition;
+mod host;
+mod path_index;
+mod prefix_index;
+mod redirect;
+mod rewrite;
+mod table;
+
+pub use condition::{CompileError, ValueMatcher, parameter as query_parameter};
+pub use host::{HostTable, normalize_host};
+pub use redirect::location;
+pub use rewrite::PathRewriter;
+pub use table::{CompiledRoute, Matched, RouteTable, VirtualHost};

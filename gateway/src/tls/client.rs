@@ -1,0 +1,185 @@
+//! TLS towards endpoints.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use config_schema::snapshot::UpstreamTls;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+
+use super::certificate::{KeyPair, describe};
+use super::trust::{Trust, Usage};
+use super::{TlsError, names};
+use crate::net::Conn;
+
+/// TLS policy of a cluster, compiled.
+#[derive(Debug)]
+pub struct ClientTls {
+    spec: UpstreamTls,
+    http1: Arc<ClientConfig>,
+    http2: Arc<ClientConfig>,
+    bytes: Arc<ClientConfig>,
+}
+
+/// What will be spoken inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Inner {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// Anything.
+    Bytes,
+}
+
+impl ClientTls {
+    /// `trust` is `None` where nothing is verified. `accounts`: identities of which a mesh endpoint must have one.
+    pub fn new(spec: &UpstreamTls, pair: Option<&KeyPair>, trust: Option<Arc<Trust>>) -> Result<Self, TlsError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = Arc::new(Verifier {
+            trust: if spec.insecure_skip_verify { None } else { trust },
+            skip: spec.insecure_skip_verify,
+            names: spec.subject_alt_names.iter().map(|name| name.0.clone()).collect(),
+            check_server_name: spec.sni.is_none() && spec.verify_auto_sni,
+            provider: Arc::clone(&provider),
+        });
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS12, &rustls::version::TLS13])
+            .map_err(TlsError::new)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let config = match pair {
+            Some(pair) => builder.with_client_cert_resolver(Arc::new(One(Arc::clone(&pair.certified)))),
+            None => builder.with_no_client_auth(),
+        };
+        let with_alpn = |default: &[&str]| {
+            let mut config = config.clone();
+            config.alpn_protocols = match spec.alpn.as_slice() {
+                [] => default.iter().map(|name| name.as_bytes().to_vec()).collect(),
+                names => names.iter().map(|name| name.as_bytes().to_vec()).collect(),
+            };
+            Arc::new(config)
+        };
+        Ok(ClientTls {
+            spec: spec.clone(),
+            http1: with_alpn(&["http/1.1"]),
+            http2: with_alpn(&["h2"]),
+            bytes: with_alpn(&[]),
+        })
+    }
+
+    /// The SNI for a request to `host` (after rewrites, with or without port).
+    pub fn server_name(&self, host: &str) -> Option<String> {
+        if let Some(sni) = &self.spec.sni {
+            return Some(sni.clone());
+        }
+        let name = String::from_utf8_lossy(&crate::route::normalize_host(host.as_bytes())).into_owned();
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        (!bare.is_empty() && bare.parse::<IpAddr>().is_err()).then_some(name)
+    }
+
+    /// Speaks TLS on a connection. The certificate is verified before anything is sent.
+    pub async fn connect(
+        &self,
+        conn: Conn,
+        server_name: Option<&str>,
+        inner: Inner,
+    ) -> Result<tokio_rustls::client::TlsStream<Conn>, TlsError> {
+        let config = match inner {
+            Inner::Http1 => &self.http1,
+            Inner::Http2 => &self.http2,
+            Inner::Bytes => &self.bytes,
+        };
+        let name = match server_name {
+            Some(name) => ServerName::try_from(name.to_owned())
+                .map_err(|_| TlsError::new(format!("{name:?} cannot be an SNI")))?,
+            // An address as name sends no SNI.
+            None => ServerName::IpAddress(IpAddr::from([0, 0, 0, 0]).into()),
+        };
+        let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
+        connector.connect(name, conn).await.map_err(TlsError::new)
+    }
+}
+
+/// Shows one certificate to whoever asks.
+#[derive(Debug)]
+struct One(Arc<rustls::sign::CertifiedKey>);
+
+impl rustls::client::ResolvesClientCert for One {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// The chain against the trust, then the names.
+#[derive(Debug)]
+struct Verifier {
+    trust: Option<Arc<Trust>>,
+    skip: bool,
+    names: Vec<String>,
+    check_server_name: bool,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.skip {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let trust = self.trust.as_ref().ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
+        trust.verify(end_entity, intermediates, Usage::Server, now)?;
+        let info = describe(end_entity).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
+        if !self.names.is_empty() && !names::carries_any(&info, &self.names) {
+            return Err(Error::General(format!(
+                "the certificate is for {:?} {:?}, none of {:?}",
+                info.dns_names, info.uris, self.names
+            )));
+        }
+        if self.check_server_name
+            && let ServerName::DnsName(name) = server_name
+            && !names::carries_any(&info, [name.as_ref()])
+        {
+            return Err(Error::General(format!(
+                "the certificate is for {:?}, not for {}",
+                info.dns_names,
+                name.as_ref()
+            )));
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
