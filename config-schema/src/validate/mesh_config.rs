@@ -24,8 +24,10 @@ pub(super) fn validate(object: &Object<MeshConfig>, report: &mut Report<'_>) {
         ("proxyInboundListenPort", mesh.proxy_inbound_listen_port),
         ("proxyHttpPort", mesh.proxy_http_port),
     ] {
-        if let Some(port) = port {
-            report.check(ROOT.key(field), "port", address::port(u32::try_from(port).unwrap_or(0)));
+        let forward_proxy = field == "proxyHttpPort";
+        if port.is_some() || report.is_set(ROOT.key(field)) && !forward_proxy {
+            let port = u32::try_from(port.unwrap_or(0)).unwrap_or(0);
+            report.check(ROOT.key(field), "port", address::port(port));
         }
     }
     timeouts(mesh, report);

@@ -34,8 +34,9 @@ pub(super) fn validate(config: &MeshProxyConfig, path: PathRef<'_>, report: &mut
         proxy_address(value, path.key(field).key("address"), report);
     }
     for (field, port) in [("proxyAdminPort", config.proxy_admin_port), ("statusPort", config.status_port)] {
-        if let Some(port) = port {
-            report.check(path.key(field), "port", address::port(u32::try_from(port).unwrap_or(0)));
+        if report.is_set(path.key(field)) {
+            let port = u32::try_from(port.unwrap_or(0)).unwrap_or(0);
+            report.check(path.key(field), "port", address::port(port));
         }
     }
     if config.concurrency.is_some_and(|threads| threads < 0) {

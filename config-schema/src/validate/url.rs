@@ -9,13 +9,22 @@ pub(super) fn scheme(text: &str) -> Option<String> {
     if !fine {
         return None;
     }
-    let Some((scheme, _)) = text.split_once(':') else { return Some(String::new()) };
+    let Some((scheme, rest)) = text.split_once(':') else { return Some(String::new()) };
     if scheme.contains(['/', '?', '#']) {
         return Some(String::new());
     }
     let valid = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    valid.then(|| scheme.to_ascii_lowercase())
+    (valid && port_is_number(rest)).then(|| scheme.to_ascii_lowercase())
+}
+
+/// The port of `//host:port/path`, if there is one.
+fn port_is_number(rest: &str) -> bool {
+    let Some(authority) = rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next()) else {
+        return true;
+    };
+    let after_host = authority.rsplit_once(']').map_or(authority, |(_, rest)| rest);
+    after_host.rsplit_once(':').is_none_or(|(_, port)| port.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 /// The scheme of a URL whose `http://` may be left out; empty if it was.
@@ -41,6 +50,9 @@ mod tests {
             ("http://a b", None),
             ("http://a%zz", None),
             ("http://a%20b", Some("http")),
+            ("http://a:80/b:c", Some("http")),
+            ("http://[::1]/", Some("http")),
+            ("http://a:x", None),
         ] {
             assert_eq!(scheme(text).as_deref(), expected, "{text}");
         }
