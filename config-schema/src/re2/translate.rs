@@ -9,7 +9,8 @@ const MAX_REPEAT: u32 = 1000;
 /// # Errors
 /// If it is not RE2.
 pub fn translate(pattern: &str) -> Result<String, Re2Error> {
-    let mut translator = Translator { rest: Cursor::new(pattern), out: String::with_capacity(pattern.len() + 8) };
+    let mut translator =
+        Translator { rest: Cursor::new(pattern), out: String::with_capacity(pattern.len() + 8), depth: 0 };
     translator.run()?;
     Ok(translator.out)
 }
@@ -66,6 +67,8 @@ enum Before {
 struct Translator<'p> {
     rest: Cursor<'p>,
     out: String,
+    /// Groups that are open.
+    depth: usize,
 }
 
 impl Translator<'_> {
@@ -80,7 +83,12 @@ impl Translator<'_> {
                 },
                 '(' => self.group()?,
                 '|' => self.plain('|', Before::Nothing),
-                ')' | '.' | '^' | '$' => self.plain(letter, Before::Something),
+                ')' => {
+                    let open = self.depth.checked_sub(1);
+                    self.depth = open.ok_or_else(|| Re2Error("a group is closed that was not opened".to_owned()))?;
+                    self.plain(')', Before::Something)
+                }
+                '.' | '^' | '$' => self.plain(letter, Before::Something),
                 '[' => {
                     self.out.push_str(&class(&mut self.rest)?);
                     Before::Something
@@ -88,6 +96,9 @@ impl Translator<'_> {
                 '\\' => self.escape()?,
                 letter => self.literal(letter),
             };
+        }
+        if self.depth > 0 {
+            return Err(Re2Error("a group is not closed".to_owned()));
         }
         Ok(())
     }
@@ -144,6 +155,7 @@ impl Translator<'_> {
 
     fn group(&mut self) -> Result<Before, Re2Error> {
         if !self.rest.eat("?") {
+            self.depth += 1;
             return Ok(self.plain('(', Before::Nothing));
         }
         for (opening, name) in [("=", "(?="), ("!", "(?!"), ("<=", "(?<="), ("<!", "(?<!")] {
@@ -155,6 +167,7 @@ impl Translator<'_> {
             let name = self.rest.until(">").filter(|name| is_group_name(name));
             let name = name.ok_or_else(|| Re2Error("a group has no valid name".to_owned()))?;
             self.out.push_str(&format!("(?P<{name}>"));
+            self.depth += 1;
             return Ok(Before::Nothing);
         }
         let mut flags = String::new();
@@ -163,6 +176,7 @@ impl Translator<'_> {
                 Some(flag @ ('i' | 'm' | 's' | 'U' | '-')) => flags.push(flag),
                 Some(end @ (':' | ')')) if end == ':' || !flags.is_empty() => {
                     self.out.push_str(&format!("(?{flags}{end}"));
+                    self.depth += usize::from(end == ':');
                     return Ok(Before::Nothing);
                 }
                 _ => return Err(Re2Error("a group begins with flags other than i, m, s and U".to_owned())),
@@ -240,7 +254,7 @@ pub(super) fn escaped_letter(rest: &mut Cursor<'_>) -> Result<char, Re2Error> {
         'v' => Some('\u{b}'),
         'x' => hex_letter(rest),
         '1'..='9' => return Err(Re2Error(format!(r"RE2 cannot refer back to a group: \{letter}"))),
-        letter if letter.is_ascii_punctuation() => Some(letter),
+        letter if letter.is_ascii() && !letter.is_ascii_alphanumeric() => Some(letter),
         _ => None,
     };
     found.ok_or_else(|| Re2Error(format!(r"RE2 has no escape \{letter}")))
