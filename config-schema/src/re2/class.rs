@@ -1,4 +1,4 @@
-use super::Re2Error;
+use super::PatternError;
 use super::translate::{Cursor, escaped_letter};
 
 const POSIX: [&str; 14] = [
@@ -7,7 +7,7 @@ const POSIX: [&str; 14] = [
 ];
 
 /// A bracket expression, after the opening bracket.
-pub(super) fn class(rest: &mut Cursor<'_>) -> Result<String, Re2Error> {
+pub(super) fn class(rest: &mut Cursor<'_>) -> Result<String, PatternError> {
     let mut out = String::from(if rest.eat("^") { "[^" } else { "[" });
     let mut first = true;
     loop {
@@ -31,7 +31,7 @@ pub(super) fn class(rest: &mut Cursor<'_>) -> Result<String, Re2Error> {
             rest.next();
             let high = letter(rest)?;
             if high < low {
-                return Err(Re2Error(format!("the range {low}-{high} runs backwards")));
+                return Err(PatternError(format!("the range {low}-{high} runs backwards")));
             }
             out.push_str(&format!("{}-{}", hex(low), hex(high)));
         } else {
@@ -40,11 +40,11 @@ pub(super) fn class(rest: &mut Cursor<'_>) -> Result<String, Re2Error> {
     }
 }
 
-fn letter(rest: &mut Cursor<'_>) -> Result<char, Re2Error> {
+fn letter(rest: &mut Cursor<'_>) -> Result<char, PatternError> {
     match rest.next() {
         Some('\\') => escaped_letter(rest),
         Some(letter) => Ok(letter),
-        None => Err(Re2Error("a bracket expression without end".to_owned())),
+        None => Err(PatternError("a bracket expression without end".to_owned())),
     }
 }
 
@@ -53,19 +53,19 @@ fn hex(letter: char) -> String {
     format!("\\x{{{:x}}}", letter as u32)
 }
 
-fn posix_class(rest: &mut Cursor<'_>) -> Result<String, Re2Error> {
+fn posix_class(rest: &mut Cursor<'_>) -> Result<String, PatternError> {
     rest.eat("[:");
     let name = rest.until(":]").unwrap_or_default();
     let plain = name.strip_prefix('^').unwrap_or(name);
     if POSIX.contains(&plain) {
         Ok(format!("[:{name}:]"))
     } else {
-        Err(Re2Error(format!("there is no class [:{name}:]")))
+        Err(PatternError(format!("there is no class [:{name}:]")))
     }
 }
 
 /// `\d`, `\s`, `\w` (ASCII in RE2), `\pN`, `\p{Greek}` and their negations, after the backslash.
-pub(super) fn perl_class(rest: &mut Cursor<'_>) -> Result<String, Re2Error> {
+pub(super) fn perl_class(rest: &mut Cursor<'_>) -> Result<String, PatternError> {
     let class = match rest.next() {
         Some('d') => "[0-9]",
         Some('D') => "[^0-9]",
@@ -74,18 +74,18 @@ pub(super) fn perl_class(rest: &mut Cursor<'_>) -> Result<String, Re2Error> {
         Some('w') => "[0-9A-Za-z_]",
         Some('W') => "[^0-9A-Za-z_]",
         Some(letter @ ('p' | 'P')) => return unicode_class(rest, letter),
-        _ => return Err(Re2Error("a backslash at the end".to_owned())),
+        _ => return Err(PatternError("a backslash at the end".to_owned())),
     };
     Ok(class.to_owned())
 }
 
-fn unicode_class(rest: &mut Cursor<'_>, letter: char) -> Result<String, Re2Error> {
+fn unicode_class(rest: &mut Cursor<'_>, letter: char) -> Result<String, PatternError> {
     let name = if rest.eat("{") { rest.until("}").map(str::to_owned) } else { rest.next().map(String::from) };
     let name = name.filter(|name| {
         let plain = name.strip_prefix('^').unwrap_or(name);
         !plain.is_empty() && plain.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
     });
-    let name = name.ok_or_else(|| Re2Error(format!(r"\{letter} is not followed by a class of characters")))?;
+    let name = name.ok_or_else(|| PatternError(format!(r"\{letter} is not followed by a class of characters")))?;
     let negated = (letter == 'P') != name.starts_with('^');
     let plain = name.trim_start_matches('^');
     Ok(format!("\\{}{{{plain}}}", if negated { 'P' } else { 'p' }))

@@ -18,21 +18,21 @@ const SIZE_LIMIT: usize = 10 << 20;
 
 /// Why an expression cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Re2Error(pub String);
+pub struct PatternError(pub String);
 
-impl fmt::Display for Re2Error {
+impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Re2Error {}
+impl std::error::Error for PatternError {}
 
 /// Compiles an expression that must match a value from beginning to end, as all matches of Istio's routes do.
 ///
 /// # Errors
 /// If it is not RE2, or too large.
-pub fn full_match(pattern: &str) -> Result<Regex, Re2Error> {
+pub fn full_match(pattern: &str) -> Result<Regex, PatternError> {
     build(&format!(r"\A(?:{})\z", translate(pattern)?))
 }
 
@@ -40,15 +40,15 @@ pub fn full_match(pattern: &str) -> Result<Regex, Re2Error> {
 ///
 /// # Errors
 /// If it is not RE2, or too large.
-pub fn search(pattern: &str) -> Result<Regex, Re2Error> {
+pub fn search(pattern: &str) -> Result<Regex, PatternError> {
     build(&translate(pattern)?)
 }
 
-fn build(pattern: &str) -> Result<Regex, Re2Error> {
+fn build(pattern: &str) -> Result<Regex, PatternError> {
     RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).build().map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => Re2Error("the expression is too large".to_owned()),
-        regex::Error::Syntax(text) => Re2Error(short(&text).to_owned()),
-        other => Re2Error(other.to_string()),
+        regex::Error::CompiledTooBig(_) => PatternError("the expression is too large".to_owned()),
+        regex::Error::Syntax(text) => PatternError(short(&text).to_owned()),
+        other => PatternError(other.to_string()),
     })
 }
 
@@ -62,7 +62,7 @@ fn short(text: &str) -> &str {
 ///
 /// # Errors
 /// If a backslash is not followed by a digit or a backslash.
-pub fn highest_group(rewrite: &str) -> Result<usize, Re2Error> {
+pub fn highest_group(rewrite: &str) -> Result<usize, PatternError> {
     let mut highest = 0;
     let mut rest = rewrite.chars();
     while let Some(letter) = rest.next() {
@@ -72,7 +72,7 @@ pub fn highest_group(rewrite: &str) -> Result<usize, Re2Error> {
         match rest.next() {
             Some('\\') => {}
             Some(digit @ '0'..='9') => highest = highest.max(digit as usize - '0' as usize),
-            _ => return Err(Re2Error(r"a backslash must be followed by a digit or a backslash".to_owned())),
+            _ => return Err(PatternError(r"a backslash must be followed by a digit or a backslash".to_owned())),
         }
     }
     Ok(highest)

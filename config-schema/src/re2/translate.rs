@@ -1,4 +1,4 @@
-use super::Re2Error;
+use super::PatternError;
 use super::class::{class, perl_class};
 
 /// RE2 repeats at most so often.
@@ -8,7 +8,7 @@ const MAX_REPEAT: u32 = 1000;
 ///
 /// # Errors
 /// If it is not RE2.
-pub fn translate(pattern: &str) -> Result<String, Re2Error> {
+pub fn translate(pattern: &str) -> Result<String, PatternError> {
     let mut translator =
         Translator { rest: Cursor::new(pattern), out: String::with_capacity(pattern.len() + 8), depth: 0 };
     translator.run()?;
@@ -72,7 +72,7 @@ struct Translator<'p> {
 }
 
 impl Translator<'_> {
-    fn run(&mut self) -> Result<(), Re2Error> {
+    fn run(&mut self) -> Result<(), PatternError> {
         let mut before = Before::Nothing;
         while let Some(letter) = self.rest.next() {
             before = match letter {
@@ -85,7 +85,7 @@ impl Translator<'_> {
                 '|' => self.plain('|', Before::Nothing),
                 ')' => {
                     let open = self.depth.checked_sub(1);
-                    self.depth = open.ok_or_else(|| Re2Error("a group is closed that was not opened".to_owned()))?;
+                    self.depth = open.ok_or_else(|| PatternError("a group is closed that was not opened".to_owned()))?;
                     self.plain(')', Before::Something)
                 }
                 '.' | '^' | '$' => self.plain(letter, Before::Something),
@@ -98,7 +98,7 @@ impl Translator<'_> {
             };
         }
         if self.depth > 0 {
-            return Err(Re2Error("a group is not closed".to_owned()));
+            return Err(PatternError("a group is not closed".to_owned()));
         }
         Ok(())
     }
@@ -113,10 +113,10 @@ impl Translator<'_> {
         Before::Something
     }
 
-    fn repetition(&mut self, operator: String, before: &Before) -> Result<Before, Re2Error> {
+    fn repetition(&mut self, operator: String, before: &Before) -> Result<Before, PatternError> {
         match before {
-            Before::Nothing => Err(Re2Error(format!("nothing stands before the repetition operator {operator}"))),
-            Before::Repetition => Err(Re2Error(format!("the repetition operator {operator} follows another one"))),
+            Before::Nothing => Err(PatternError(format!("nothing stands before the repetition operator {operator}"))),
+            Before::Repetition => Err(PatternError(format!("the repetition operator {operator} follows another one"))),
             Before::Something => {
                 self.out.push_str(&operator);
                 if self.rest.eat("?") {
@@ -128,7 +128,7 @@ impl Translator<'_> {
     }
 
     /// `{2}`, `{2,}` or `{2,4}` after the brace; anything else is text.
-    fn counted(&mut self) -> Result<Option<String>, Re2Error> {
+    fn counted(&mut self) -> Result<Option<String>, PatternError> {
         let Some(end) = self.rest.rest().find('}') else { return Ok(None) };
         let inside = &self.rest.rest()[..end];
         let (low, high) = inside.split_once(',').map_or((inside, None), |(low, high)| (low, Some(high)));
@@ -146,26 +146,26 @@ impl Translator<'_> {
             },
         };
         if low > MAX_REPEAT || high.is_some_and(|high| high > MAX_REPEAT || high < low) {
-            return Err(Re2Error(format!("{{{inside}}} is not a repetition of at most {MAX_REPEAT} times")));
+            return Err(PatternError(format!("{{{inside}}} is not a repetition of at most {MAX_REPEAT} times")));
         }
         let operator = format!("{{{inside}}}");
         self.rest.until("}");
         Ok(Some(operator))
     }
 
-    fn group(&mut self) -> Result<Before, Re2Error> {
+    fn group(&mut self) -> Result<Before, PatternError> {
         if !self.rest.eat("?") {
             self.depth += 1;
             return Ok(self.plain('(', Before::Nothing));
         }
         for (opening, name) in [("=", "(?="), ("!", "(?!"), ("<=", "(?<="), ("<!", "(?<!")] {
             if self.rest.rest().starts_with(opening) {
-                return Err(Re2Error(format!("RE2 cannot look around: {name}")));
+                return Err(PatternError(format!("RE2 cannot look around: {name}")));
             }
         }
         if self.rest.eat("P<") || self.rest.eat("<") {
             let name = self.rest.until(">").filter(|name| is_group_name(name));
-            let name = name.ok_or_else(|| Re2Error("a group has no valid name".to_owned()))?;
+            let name = name.ok_or_else(|| PatternError("a group has no valid name".to_owned()))?;
             self.out.push_str(&format!("(?P<{name}>"));
             self.depth += 1;
             return Ok(Before::Nothing);
@@ -179,12 +179,12 @@ impl Translator<'_> {
                     self.depth += usize::from(end == ':');
                     return Ok(Before::Nothing);
                 }
-                _ => return Err(Re2Error("a group begins with flags other than i, m, s and U".to_owned())),
+                _ => return Err(PatternError("a group begins with flags other than i, m, s and U".to_owned())),
             }
         }
     }
 
-    fn escape(&mut self) -> Result<Before, Re2Error> {
+    fn escape(&mut self) -> Result<Before, PatternError> {
         if self.rest.eat("Q") {
             let text = match self.rest.until(r"\E") {
                 Some(text) => text.to_owned(),
@@ -228,8 +228,8 @@ fn is_group_name(name: &str) -> bool {
 }
 
 /// The character that an escape stands for, after the backslash.
-pub(super) fn escaped_letter(rest: &mut Cursor<'_>) -> Result<char, Re2Error> {
-    let Some(letter) = rest.next() else { return Err(Re2Error("a backslash at the end".to_owned())) };
+pub(super) fn escaped_letter(rest: &mut Cursor<'_>) -> Result<char, PatternError> {
+    let Some(letter) = rest.next() else { return Err(PatternError("a backslash at the end".to_owned())) };
     let octal = |rest: &mut Cursor<'_>, first: char| {
         let mut value = first as u32 - '0' as u32;
         for _ in 0..2 {
@@ -253,11 +253,11 @@ pub(super) fn escaped_letter(rest: &mut Cursor<'_>) -> Result<char, Re2Error> {
         't' => Some('\t'),
         'v' => Some('\u{b}'),
         'x' => hex_letter(rest),
-        '1'..='9' => return Err(Re2Error(format!(r"RE2 cannot refer back to a group: \{letter}"))),
+        '1'..='9' => return Err(PatternError(format!(r"RE2 cannot refer back to a group: \{letter}"))),
         letter if letter.is_ascii() && !letter.is_ascii_alphanumeric() => Some(letter),
         _ => None,
     };
-    found.ok_or_else(|| Re2Error(format!(r"RE2 has no escape \{letter}")))
+    found.ok_or_else(|| PatternError(format!(r"RE2 has no escape \{letter}")))
 }
 
 fn hex_letter(rest: &mut Cursor<'_>) -> Option<char> {
