@@ -2,14 +2,17 @@
 //! what a proxy makes of it. No I/O, no clock, no randomness, no Kubernetes client.
 //!
 //! The way of a text: [`parse::parse_documents`] turns it into typed objects that remember their lines,
-//! [`resources::Resources`] collects them, and what a proxy runs is a [`snapshot::Snapshot`].
+//! [`validate::validate`] judges each by itself, [`resources::Resources`] collects them, and what a proxy runs is a
+//! [`snapshot::Snapshot`].
 #![forbid(unsafe_code)]
 
 pub mod document;
+pub mod host;
 pub mod parse;
 pub mod re2;
 pub mod resources;
 pub mod snapshot;
+pub mod validate;
 
 mod violation;
 

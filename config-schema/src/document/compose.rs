@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::node::{Content, Entry, Node, Position};
-use super::scalar::{float_key, resolve_plain};
+use super::scalar::{float_key, resolve_plain, word_value};
 
 /// Deeper nesting than any real object has (CRDs end near 20) and than the stack can be made to suffer from.
 const MAX_DEPTH: usize = 100;
@@ -228,7 +228,7 @@ fn collect_merged(value: Node, merged: &mut Vec<Entry>) -> Result<(), SyntaxErro
 
 fn key_text(key: Node) -> Result<Box<str>, SyntaxError> {
     match key.content {
-        Content::String(text) => Ok(text),
+        Content::String(text) | Content::Word(text) => Ok(text),
         Content::Integer(value) => Ok(value.to_string().into()),
         Content::Float(value) => Ok(float_key(value).into()),
         Content::Bool(value) => Ok(value.to_string().into()),
@@ -269,6 +269,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, position: Position)
     match (kind, content) {
         ("float", Content::Integer(value)) => Ok(text.parse().map_or(Content::Integer(value), Content::Float)),
         ("null", Content::Null) => Ok(Content::Null),
+        ("bool", Content::Word(word)) => Ok(Content::Bool(word_value(&word).unwrap_or_default())),
         ("bool", content @ Content::Bool(_)) | ("int", content @ Content::Integer(_)) => Ok(content),
         ("float", content @ Content::Float(_)) => Ok(content),
         ("str" | "timestamp" | "merge" | "binary", content) => Ok(content),

@@ -7,7 +7,7 @@ fn json(text: &str) -> String {
             Content::Bool(value) => out.push_str(&value.to_string()),
             Content::Integer(value) => out.push_str(&value.to_string()),
             Content::Float(value) => out.push_str(&format!("{value:?}")),
-            Content::String(text) => out.push_str(&format!("{text:?}")),
+            Content::String(text) | Content::Word(text) => out.push_str(&format!("{text:?}")),
             Content::Sequence(items) => {
                 out.push('[');
                 for (index, item) in items.iter().enumerate() {
@@ -46,7 +46,7 @@ fn anchors_aliases_and_merge_keys_are_written_out() {
 
 #[test]
 fn keys_become_strings_and_may_not_repeat() {
-    assert_eq!(json("80: a\nyes: b\n1.5: c\n\"80x\": d"), r#"{80:"a",true:"b",1.5:"c",80x:"d"}"#);
+    assert_eq!(json("80: a\nyes: b\n1.5: c\n\"80x\": d"), r#"{80:"a",yes:"b",1.5:"c",80x:"d"}"#);
     assert_eq!(json("a: 1\nb: 2\na: 3\n"), r#"line 3, column 1: the key "a" stands here twice"#);
     assert_eq!(json("80: 1\n\"80\": 3\n"), r#"line 2, column 1: the key "80" stands here twice"#);
     assert!(json("~: 1").contains("must be a string"));

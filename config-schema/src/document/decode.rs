@@ -9,6 +9,7 @@ use serde::forward_to_deserialize_any;
 use super::fault::{DecodeError, closest};
 use super::node::{Content, Entry, Node};
 use super::path::{FieldPath, PathRef};
+use super::scalar::word_value;
 
 pub use super::fault::Fault;
 
@@ -88,7 +89,7 @@ impl<'de> Reader<'_, 'de> {
                 Err(_) => i64::try_from(*value).map_or(Unexpected::Other("a number"), Unexpected::Signed),
             },
             Content::Float(value) => Unexpected::Float(*value),
-            Content::String(text) => Unexpected::Str(text),
+            Content::String(text) | Content::Word(text) => Unexpected::Str(text),
             Content::Sequence(_) => Unexpected::Seq,
             Content::Mapping(_) => Unexpected::Map,
         };
@@ -122,7 +123,7 @@ impl<'de> Reader<'_, 'de> {
 
     fn text<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match &self.node.content {
-            Content::String(text) => visitor.visit_borrowed_str(text),
+            Content::String(text) | Content::Word(text) => visitor.visit_borrowed_str(text),
             Content::Mapping(entries) => match address_with_colon(entries) {
                 Some(address) => visitor.visit_string(address),
                 None => self.wrong_type(&visitor),
@@ -157,7 +158,7 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
             Content::Bool(value) => visitor.visit_bool(*value),
             Content::Integer(_) => self.integer(visitor),
             Content::Float(value) => visitor.visit_f64(*value),
-            Content::String(text) => visitor.visit_borrowed_str(text),
+            Content::String(text) | Content::Word(text) => visitor.visit_borrowed_str(text),
             Content::Sequence(_) => self.deserialize_seq(visitor),
             Content::Mapping(_) => self.deserialize_map(visitor),
         }
@@ -170,9 +171,14 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
     read_as!(text: deserialize_bytes deserialize_byte_buf);
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        match self.node.content {
-            Content::Bool(value) => visitor.visit_bool(value),
-            _ => self.wrong_type(&visitor),
+        let value = match &self.node.content {
+            Content::Bool(value) => Some(*value),
+            Content::Word(text) => word_value(text),
+            _ => None,
+        };
+        match value {
+            Some(value) => visitor.visit_bool(value),
+            None => self.wrong_type(&visitor),
         }
     }
 
@@ -252,7 +258,7 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match &self.node.content {
-            Content::String(text) => visitor.visit_enum((&**text).into_deserializer()),
+            Content::String(text) | Content::Word(text) => visitor.visit_enum((&**text).into_deserializer()),
             Content::Mapping(entries) => {
                 let mut set = entries.iter().filter(|entry| !entry.value.is_null());
                 match (set.next(), set.next()) {

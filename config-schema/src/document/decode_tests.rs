@@ -17,6 +17,7 @@ struct Route {
     mode: Option<Mode>,
     pick: Option<Pick>,
     inner: Option<Box<Route>>,
+    tls: Option<bool>,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -106,4 +107,13 @@ fn an_ipv6_address_that_ends_in_colons_is_an_address_in_a_flow_list() {
     let (route, faults) = read("host: a\nhosts: [1.2.3.4, 2001:db8::]\n", DecodeOptions::default());
     assert_eq!((route.unwrap().hosts[1].as_str(), faults), ("2001:db8::", vec![]));
     assert_eq!(self::faults("host: a\nhosts: [{x: null}]\n").len(), 1);
+}
+
+#[test]
+fn words_are_what_the_field_takes() {
+    let (route, faults) = read("host: off\ntls: on\nhosts: [y, 'no']\n", DecodeOptions::default());
+    assert_eq!(faults, [""; 0]);
+    let route = route.unwrap();
+    assert_eq!((route.host.as_str(), route.tls, route.hosts.join(",").as_str()), ("off", Some(true), "y,no"));
+    assert!(self::faults("host: a\ntls: 'on'\n")[0].contains("expected a boolean"));
 }

@@ -1,6 +1,6 @@
 //! Text to a tree that remembers where everything stood, and from the tree to Rust types.
 //!
-//! YAML is read as Kubernetes reads it (sigs.k8s.io/yaml): YAML 1.1 scalars (`yes` is a boolean, `010` is eight), keys
+//! YAML is read as Kubernetes reads it (sigs.k8s.io/yaml): YAML 1.1 scalars (`010` is eight), keys
 //! become strings, and after that the types of JSON count: a number is not a string. Anchors and merge keys work.
 
 mod compose;

@@ -33,6 +33,10 @@ pub enum Content {
     Float(f64),
     /// A string.
     String(Box<str>),
+    /// One of the words that are booleans in YAML 1.1 and strings in YAML 1.2, unquoted: `yes`, `no`, `on`, `off`, `y`,
+    /// `n`. A field that takes a boolean takes it as one, as Kubernetes does; any other as a string, as is meant by
+    /// `name: off`, which Kubernetes refuses.
+    Word(Box<str>),
     /// A list.
     Sequence(Vec<Node>),
     /// A map; keys are unique and keep their order.
@@ -88,7 +92,7 @@ impl Node {
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match &self.content {
-            Content::String(text) => Some(text),
+            Content::String(text) | Content::Word(text) => Some(text),
             _ => None,
         }
     }

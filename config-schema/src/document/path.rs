@@ -63,13 +63,13 @@ impl<'a> PathRef<'a> {
 
     /// The field or map key `key` below this path.
     #[must_use]
-    pub fn key(&'a self, key: &'a str) -> PathRef<'a> {
+    pub const fn key(&'a self, key: &'a str) -> PathRef<'a> {
         PathRef { parent: Some(self), step: Step::Key(key) }
     }
 
     /// The list element `index` below this path.
     #[must_use]
-    pub fn index(&'a self, index: usize) -> PathRef<'a> {
+    pub const fn index(&'a self, index: usize) -> PathRef<'a> {
         PathRef { parent: Some(self), step: Step::Index(index) }
     }
 

@@ -1,20 +1,30 @@
 use super::node::Content;
 
 /// What a plain (unquoted, untagged) scalar means, by the rules of go-yaml v2, which Kubernetes uses: YAML 1.1 words
-/// and octal numbers, underscores in numbers, no base 60, timestamps stay strings. Only `y` and `n` are strings here
-/// and booleans there: everybody who writes them alone means a name.
+/// and octal numbers, underscores in numbers, no base 60, timestamps stay strings. Only words such as `off` are left
+/// open until it is known what the field takes (see [`Content::Word`]).
 ///
 /// `None` for the numbers that JSON cannot hold (`.inf`, `.nan`).
 pub(super) fn resolve_plain(text: &str) -> Option<Content> {
     let content = match text {
         "" | "~" | "null" | "Null" | "NULL" => Content::Null,
-        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Content::Bool(true),
-        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Content::Bool(false),
+        "true" | "True" | "TRUE" => Content::Bool(true),
+        "false" | "False" | "FALSE" => Content::Bool(false),
+        _ if word_value(text).is_some() => Content::Word(text.into()),
         ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf"
         | "-.INF" => return None,
         _ => number(text).unwrap_or_else(|| Content::String(text.into())),
     };
     Some(content)
+}
+
+/// The boolean that a word of YAML 1.1 stands for.
+pub(super) fn word_value(text: &str) -> Option<bool> {
+    match text {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
+        _ => None,
+    }
 }
 
 fn number(text: &str) -> Option<Content> {
@@ -81,10 +91,9 @@ mod tests {
     #[test]
     fn words_numbers_and_strings_are_told_apart_as_kubernetes_does() {
         for (text, expected) in [
-            ("yes", Content::Bool(true)),
-            ("off", Content::Bool(false)),
+            ("True", Content::Bool(true)),
+            ("off", Content::Word("off".into())),
             ("~", Content::Null),
-            ("n", string("n")),
             ("80", Content::Integer(80)),
             ("+80", Content::Integer(80)),
             ("010", Content::Integer(8)),

@@ -164,7 +164,7 @@ fn age_is_the_timestamp_else_the_order_of_loading() {
     };
     assert_eq!(names(&resources), ["first", "backdated", "a-same", "z-old", "a-new", "later", "latest"]);
     assert_eq!(violations.len(), 1);
-    assert_eq!((violations[0].rule, violations[0].line), ("duplicate-object", 29));
+    assert_eq!((violations[0].rule, violations[0].line), ("duplicate-object", 31));
     assert!(violations[0].message.ends_with("f.yaml:1"));
 
     let before = resources.clone();

@@ -4,7 +4,7 @@ use super::kinds::{AnyObject, ObjectKey, Resources};
 use super::mesh_config::MeshConfig;
 use super::mesh_networks::MeshNetworks;
 use super::object::{Age, Object, Source};
-use crate::document::Document;
+use crate::document::{Document, FieldPath};
 use crate::violation::{Severity, Violation};
 
 /// The ConfigMap with the mesh's configuration: namespace and name.
@@ -39,7 +39,8 @@ impl Resources {
         let mut violations = Vec::new();
         for parsed in objects {
             let key = parsed.key();
-            let place = parsed.document.root.position;
+            let name = FieldPath::default().key("metadata").key("name");
+            let place = parsed.document.locate(&name);
             let file = Arc::clone(&parsed.document.file);
             let is_mesh = matches!(parsed.object, AnyObject::MeshConfig(_) | AnyObject::MeshNetworks(_));
             let Some(earlier) = resources.insert(parsed) else { continue };
@@ -49,7 +50,7 @@ impl Resources {
                     line: place.line,
                     column: place.column,
                     object: key.to_string(),
-                    path: "metadata.name".to_owned(),
+                    path: name.to_string(),
                     rule: "duplicate-object",
                     severity: Severity::Warning,
                     message: format!("replaces the object of the same name at {earlier}"),

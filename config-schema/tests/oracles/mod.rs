@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The folder of the oracles: `SALLYPORT_ORACLES`, else `../shared/oracles` from the project's root. Where it is
@@ -13,7 +14,9 @@ pub(crate) fn folder(test: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!("SKIPPED {test}: there is no folder {}; set SALLYPORT_ORACLES", folder.display());
+    // Past the capture of the test runner, so that it is seen.
+    let mut err = std::io::stderr().lock();
+    writeln!(err, "SKIPPED {test}: there is no folder {}; set SALLYPORT_ORACLES", folder.display()).unwrap();
     None
 }
 
