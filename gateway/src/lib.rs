@@ -2,6 +2,9 @@
 //! sidecar. It knows snapshots, never a Kubernetes client.
 #![forbid(unsafe_code)]
 
+pub mod admin;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod format;
@@ -10,6 +13,7 @@ pub mod http1;
 pub mod http2;
 pub mod l4;
 pub mod listen;
+pub mod logging;
 pub mod message;
 pub mod net;
 pub mod observe;
@@ -19,3 +23,4 @@ pub mod proxy;
 pub mod route;
 pub mod tls;
 pub mod upstream;
+pub mod validate;

@@ -1,12 +1,17 @@
 //! From configuration to what serves: a source of snapshots, building off the hot path, one atomic swap.
 
 mod build;
+mod engine;
 mod keep;
+pub mod load;
 mod runtime;
 mod secrets;
+pub mod source;
 
 mod store;
 
 pub use build::{Builder, Rejection};
+pub use engine::{Applied, Engine};
 pub use runtime::Runtime;
+pub use secrets::Identity;
 pub use store::Store;

@@ -83,6 +83,11 @@ impl AccessLogger {
         Ok(AccessLogger { spec: spec.clone(), layout, sink })
     }
 
+    /// Writes what waits.
+    pub fn flush(&self) {
+        self.sink.flush();
+    }
+
     /// Writes an entry.
     pub fn write(&self, scope: &Scope<'_>) {
         let mut line = Vec::with_capacity(512);

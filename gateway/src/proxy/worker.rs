@@ -1,7 +1,7 @@
 //! What requests share: within a worker, and across all of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use rand::SeedableRng;
@@ -25,11 +25,31 @@ pub struct Shared {
     pub observer: Arc<Observer>,
     /// Name of this machine or pod.
     pub hostname: Arc<str>,
-    /// Connections so far: numbers them.
-    pub connections: AtomicU64,
+    /// Open connections of clients.
+    pub open_connections: Arc<AtomicUsize>,
+    connections: AtomicU64,
 }
 
 impl Shared {
+    /// With nothing counted yet.
+    pub fn new(
+        store: Arc<Store>,
+        dialer: Arc<dyn Dialer>,
+        clock: Clock,
+        observer: Arc<Observer>,
+        hostname: Arc<str>,
+    ) -> Self {
+        Shared {
+            store,
+            dialer,
+            clock,
+            observer,
+            hostname,
+            open_connections: Arc::default(),
+            connections: AtomicU64::new(0),
+        }
+    }
+
     /// The next connection's number.
     pub fn next_connection_id(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1

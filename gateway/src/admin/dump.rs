@@ -1,0 +1,139 @@
+//! What is in force, as JSON.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::AdminState;
+use crate::listen::manager::ListenerState;
+use crate::upstream::Host;
+
+/// The whole snapshot; keys of certificates are left out.
+pub(super) async fn config(State(state): State<Arc<AdminState>>) -> Json<Value> {
+    let runtime = state.shared.store.load();
+    let mut snapshot = (*runtime.snapshot).clone();
+    let secrets: Vec<&String> = runtime.snapshot.secrets.keys().collect();
+    snapshot.secrets.clear();
+    Json(json!({ "version": runtime.version, "secrets": secrets, "snapshot": snapshot }))
+}
+
+/// Listeners and whether they are bound.
+pub(super) async fn listeners(State(state): State<Arc<AdminState>>) -> Json<Value> {
+    let runtime = state.shared.store.load();
+    let states = state.listeners.lock().clone();
+    let list: Vec<Value> = states
+        .iter()
+        .map(|(name, state)| {
+            let chains = runtime.listeners.get(name).map(|listener| {
+                listener.spec.filter_chains.iter().map(|chain| json!({ "name": chain.name, "match": chain.matches })).collect::<Vec<_>>()
+            });
+            match state {
+                ListenerState::Bound(address) => json!({ "name": name, "bound": address, "filter_chains": chains }),
+                ListenerState::Failed(reason) => json!({ "name": name, "failed": reason, "filter_chains": chains }),
+            }
+        })
+        .collect();
+    Json(list.into())
+}
+
+/// Routing tables.
+pub(super) async fn routes(State(state): State<Arc<AdminState>>) -> Json<Value> {
+    Json(json!(state.shared.store.load().snapshot.route_tables))
+}
+
+/// Clusters with their endpoints.
+pub(super) async fn clusters(State(state): State<Arc<AdminState>>) -> Json<Value> {
+    let runtime = state.shared.store.load();
+    let mut names: Vec<_> = runtime.clusters.keys().collect();
+    names.sort();
+    let list: Vec<Value> = names
+        .into_iter()
+        .map(|name| {
+            let cluster = &runtime.clusters[name];
+            let hosts = cluster.state.hosts.load();
+            let endpoints: Vec<Value> = hosts
+                .priorities
+                .iter()
+                .enumerate()
+                .flat_map(|(priority, group)| group.hosts.iter().map(move |host| endpoint(host, priority)))
+                .collect();
+            json!({
+                "name": &**name,
+                "service": cluster.spec.service,
+                "destination_rule": cluster.spec.destination_rule,
+                "tls": cluster.tls.as_ref().map(|tls| tls.as_ref().err()),
+                "active_requests": cluster.state.active_requests.load(Ordering::Relaxed),
+                "connections": cluster.state.connections.load(Ordering::Relaxed),
+                "endpoints": endpoints,
+            })
+        })
+        .collect();
+    Json(list.into())
+}
+
+fn endpoint(host: &Host, priority: usize) -> Value {
+    json!({
+        "address": &*host.name,
+        "priority": priority,
+        "locality": host.locality.to_string(),
+        "healthy": host.is_healthy(),
+        "health": host.spec.health,
+        "ejected": host.state.ejected.load(Ordering::Relaxed),
+        "weight": host.spec.weight,
+        "active": host.state.active.load(Ordering::Relaxed),
+        "requests": host.state.requests.load(Ordering::Relaxed),
+        "errors": host.state.errors.load(Ordering::Relaxed),
+        "workload": host.spec.workload.name,
+    })
+}
+
+/// Certificates that are served.
+pub(super) async fn certificates(State(state): State<Arc<AdminState>>) -> Json<Value> {
+    let runtime = state.shared.store.load();
+    let mut list = Vec::new();
+    for listener in runtime.listeners.values() {
+        for chain in listener.chains() {
+            for pair in chain.tls.iter().flat_map(|tls| tls.certificates()) {
+                list.push(json!({
+                    "listener": listener.spec.name,
+                    "filter_chain": chain.name,
+                    "subject": pair.info.subject,
+                    "issuer": pair.info.issuer,
+                    "names": pair.names,
+                    "uris": pair.info.uris,
+                    "serial": pair.info.serial,
+                    "not_before": pair.info.not_before,
+                    "not_after": pair.info.not_after,
+                }));
+            }
+        }
+    }
+    Json(list.into())
+}
+
+/// What was found wrong, and what became of each object.
+pub(super) async fn findings(State(state): State<Arc<AdminState>>) -> Json<Value> {
+    let applied = Arc::clone(&state.applied.lock());
+    let reports: Vec<Value> = applied
+        .reports
+        .iter()
+        .map(|report| {
+            let findings: Vec<Value> = report
+                .findings
+                .iter()
+                .map(|f| json!({ "path": f.path, "rule": f.rule, "severity": f.severity.to_string(), "message": f.message }))
+                .collect();
+            json!({ "object": report.object, "accepted": report.accepted, "findings": findings })
+        })
+        .collect();
+    Json(json!({
+        "version": applied.version,
+        "findings": applied.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "rejected": applied.rejections.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "served_in_an_earlier_version": applied.kept,
+        "objects": reports,
+    }))
+}
