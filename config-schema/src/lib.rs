@@ -12,6 +12,7 @@ pub mod parse;
 pub mod re2;
 pub mod resources;
 pub mod snapshot;
+pub mod translate;
 pub mod validate;
 
 mod violation;

@@ -10,6 +10,7 @@ pub mod case;
 pub mod client;
 pub mod compare;
 pub mod echo;
+pub mod embedded;
 pub mod ledger;
 pub mod memory;
 pub mod pki;

@@ -31,8 +31,6 @@ pub struct Cluster {
     pub tls: UpstreamTlsMode,
     /// PROXY protocol header towards endpoints.
     pub proxy_protocol: Option<ProxyProtocolVersion>,
-    /// Reach endpoints through an HTTP CONNECT proxy (the endpoints of this cluster are the proxy).
-    pub tunnel: Option<Tunnel>,
     /// What the names of a DNS cluster may not resolve to is decided by this: outside the mesh.
     pub external: bool,
 }
@@ -68,8 +66,11 @@ pub enum Discovery {
         /// Port when the request's host has none; by scheme when `None`.
         default_port: Option<u16>,
     },
-    /// The destination that the client dialled (sidecars).
-    OriginalDestination,
+    /// The destination that the client dialled (sidecars). A gateway has none: 503 UH.
+    OriginalDestination {
+        /// Port to dial instead of the client's (`targetPort` of a ServiceEntry with resolution NONE).
+        port: Option<u16>,
+    },
 }
 
 /// Names to resolve.
@@ -79,6 +80,9 @@ pub struct DnsLookup {
     pub refresh: Duration,
     /// Endpoints whose addresses are host names.
     pub endpoints: super::endpoint::Endpoints,
+    /// With [`Discovery::DnsRoundRobin`]: when an address does not answer, try the next one of the same name
+    /// (`istio.io/connect-strategy: RACE_FIRST_TCP_CONNECT`).
+    pub race_addresses: bool,
 }
 
 /// How an endpoint is picked.
@@ -271,6 +275,10 @@ pub struct UpstreamTls {
     pub subject_alt_names: Vec<SubjectAltName>,
     /// ALPN to offer; empty: `h2` or `http/1.1` by the protocol.
     pub alpn: Vec<String>,
+    /// TLS 1.2 suites by OpenSSL name; empty: the defaults (`meshConfig.tlsDefaults`).
+    pub cipher_suites: Vec<String>,
+    /// ECDH curves by OpenSSL name; empty: the defaults (`meshConfig.tlsDefaults`).
+    pub ecdh_curves: Vec<String>,
 }
 
 /// A name that a certificate must carry.
@@ -284,15 +292,4 @@ pub enum ProxyProtocolVersion {
     V1,
     /// Binary.
     V2,
-}
-
-/// HTTP CONNECT through the endpoints.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tunnel {
-    /// CONNECT, or POST.
-    pub post: bool,
-    /// Target host.
-    pub target_host: String,
-    /// Target port.
-    pub target_port: u16,
 }

@@ -102,8 +102,23 @@ pub struct TcpProxy {
     pub clusters: Vec<WeightedCluster>,
     /// Close after this long without a byte in either direction. `None`: never. Istio: 1 h.
     pub idle_timeout: Option<Duration>,
+    /// Close a connection this old. `None`: never (`connectionPool.tcp.maxConnectionDuration`).
+    pub max_connection_duration: Option<Duration>,
     /// Consistent-hash key of the connection.
     pub hash_policy: Vec<HashPolicy>,
+    /// Ask the endpoint, an HTTP proxy, for a tunnel and send the bytes through it (`trafficPolicy.tunnel`).
+    pub tunnel: Option<Tunnel>,
+}
+
+/// A tunnel through an HTTP proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tunnel {
+    /// CONNECT, or POST.
+    pub post: bool,
+    /// Target host.
+    pub target_host: String,
+    /// Target port.
+    pub target_port: u16,
 }
 
 /// A cluster and its share.

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 
 pub use cluster::{
     CircuitBreakers, Cluster, ConsistentHash, Discovery, DnsLookup, HashRing, Http2KeepAlive, LbPolicy, LoadBalancer,
-    OutlierDetection, ProxyProtocolVersion, RetryBudget, ServiceRef, SubjectAltName, TcpKeepalive, Tunnel,
-    UpstreamPool, UpstreamProtocol, UpstreamTls, UpstreamTlsMode, Warmup,
+    OutlierDetection, ProxyProtocolVersion, RetryBudget, ServiceRef, SubjectAltName, TcpKeepalive, UpstreamPool,
+    UpstreamProtocol, UpstreamTls, UpstreamTlsMode, Warmup,
 };
 pub use endpoint::{Endpoint, EndpointAddress, Endpoints, Health, Locality, LocalityEndpoints, Workload};
 pub use http::{
@@ -28,12 +28,12 @@ pub use http::{
 };
 pub use listener::{
     Bind, CertificateSource, ClientValidation, DownstreamTls, FilterChain, FilterChainMatch, HttpFilter, Listener,
-    NetworkFilter, TcpProxy, TlsProvider, TlsVersion, Transport, TrustSource, WeightedCluster,
+    NetworkFilter, TcpProxy, TlsProvider, TlsVersion, Transport, TrustSource, Tunnel, WeightedCluster,
 };
 pub use route::{
-    Abort, Cors, DirectResponse, Fault, FaultDelay, Forward, Fraction, HashPolicy, HeaderMatch, HeaderOps, Mirror,
-    ObjectRef, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath, RetryOn, RetryPolicy, Route, RouteAction,
-    RouteMatch, RouteTable, ValueMatch, VirtualHost, WeightedDestination,
+    Abort, ClaimMatch, Cors, DirectResponse, Fault, FaultDelay, Forward, Fraction, HashPolicy, HeaderMatch, HeaderOps,
+    Mirror, ObjectRef, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath, RetryOn, RetryPolicy, Route,
+    RouteAction, RouteMatch, RouteTable, ValueMatch, VirtualHost, WeightedDestination,
 };
 pub use secret::{Secret, TlsCertificate, TrustBundle};
 pub use settings::{AccessLog, AccessLogEncoding, Drain, MeshIdentity, Node, ProxySettings};

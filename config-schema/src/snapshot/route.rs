@@ -71,6 +71,8 @@ pub struct RouteMatch {
     pub headers: Vec<HeaderMatch>,
     /// Conditions on query parameters, undecoded, first of each name.
     pub query: Vec<QueryMatch>,
+    /// Conditions on claims of the verified token.
+    pub claims: Vec<ClaimMatch>,
 }
 
 /// Condition on the path.
@@ -109,7 +111,20 @@ pub struct HeaderMatch {
     pub name: String,
     /// Condition; of several values of one name one is enough.
     pub value: ValueMatch,
-    /// `withoutHeaders`: must not hold; a missing header counts as empty.
+    /// `withoutHeaders`: must not hold; a missing header counts as empty, but [`ValueMatch::Present`] then asks that
+    /// the header is absent.
+    pub invert: bool,
+}
+
+/// Condition on a claim of the verified token (`@request.auth.claims`). Only strings and members of lists of strings
+/// are compared; without a token there is no claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimMatch {
+    /// Names from the outermost claim inwards.
+    pub path: Vec<String>,
+    /// Condition on the value.
+    pub value: ValueMatch,
+    /// `withoutHeaders`: must not hold.
     pub invert: bool,
 }
 

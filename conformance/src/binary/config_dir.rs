@@ -34,7 +34,7 @@ impl ConfigDir {
 
 /// ConfigMap istio-system/istio with the case's mesh configuration. The access log is the bench's: it goes to standard
 /// output as JSON whatever the case says.
-fn mesh_config_map(mesh: Option<&str>) -> anyhow::Result<String> {
+pub(crate) fn mesh_config_map(mesh: Option<&str>) -> anyhow::Result<String> {
     let mut mesh: Map<String, Value> = match mesh {
         Some(text) => serde_saphyr::from_str(text).context("mesh")?,
         None => Map::new(),

@@ -7,6 +7,7 @@ mod listeners;
 mod namespace;
 mod process;
 
+pub(crate) use config_dir::mesh_config_map;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

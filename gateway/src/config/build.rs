@@ -322,7 +322,7 @@ fn chain_key(listener: &str, chain: usize) -> String {
 fn pool_id(spec: &snapshot::Cluster, input: &ClusterInput) -> u64 {
     let mut hasher = FxHasher::default();
     spec.name.hash(&mut hasher);
-    format!("{:?} {:?} {:?} {:?}", spec.tls, spec.proxy_protocol, spec.tunnel, spec.pool).hash(&mut hasher);
+    format!("{:?} {:?} {:?}", spec.tls, spec.proxy_protocol, spec.pool).hash(&mut hasher);
     (input.pair, input.trust, &input.error).hash(&mut hasher);
     hasher.finish()
 }

@@ -1,0 +1,155 @@
+//! Secrets: the certificates and authorities that servers and clusters name, from Secrets and ConfigMaps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Context;
+use super::credential::{Credential, is_ca_name, without_ca_suffix};
+use super::report::Reports;
+use super::wanted::Wanted;
+use crate::resources::{self, Resources};
+use crate::snapshot::{
+    CertificateSource, Cluster, ObjectRef, Secret, Snapshot, TlsCertificate, TrustBundle, TrustSource, UpstreamTlsMode,
+};
+
+/// Types of Secrets that are never looked at.
+const IGNORED_TYPES: [&str; 2] = ["helm.sh/release.v1", "kubernetes.io/service-account-token"];
+
+/// Adds the secrets that are wanted; those that cannot be had are reported where they are named.
+pub(super) fn add(snapshot: &mut Snapshot, context: &Context<'_>, wanted: &Wanted, reports: &mut Reports) {
+    for (name, places) in &wanted.secrets {
+        match resolve(name, places, context) {
+            Ok(secret) => {
+                snapshot.secrets.insert(name.clone(), Arc::new(secret));
+            }
+            Err(reason) => {
+                for (object, path) in places {
+                    let message = format!("TLS handshakes fail until this is mended: {reason}");
+                    reports.error(object, path.clone(), "credential", message);
+                }
+            }
+        }
+    }
+}
+
+/// The names of the secrets of a cluster.
+pub(super) fn of_cluster(cluster: &Cluster) -> impl Iterator<Item = &str> {
+    let tls = match &cluster.tls {
+        UpstreamTlsMode::Disable => None,
+        UpstreamTlsMode::Tls(tls) | UpstreamTlsMode::Auto(tls) => Some(tls),
+    };
+    let certificate = tls.and_then(|tls| match &tls.certificate {
+        Some(CertificateSource::Secret(name)) => Some(name.as_str()),
+        _ => None,
+    });
+    let trust = tls.filter(|tls| !tls.insecure_skip_verify).and_then(|tls| match &tls.trust {
+        TrustSource::Secret(name) => Some(name.as_str()),
+        _ => None,
+    });
+    certificate.into_iter().chain(trust)
+}
+
+fn resolve(name: &str, places: &[(ObjectRef, String)], context: &Context<'_>) -> Result<Secret, String> {
+    let own = &context.proxy.namespace;
+    let resources = context.resources;
+    match Credential::parse(name, own) {
+        None => Err(format!("{name} is no credential name; it lacks a namespace or a name")),
+        Some(Credential::Invalid) => Err(format!("{name} never has a certificate")),
+        Some(Credential::Builtin) => Err(format!("{name} is the proxy's own certificate, not a Secret")),
+        Some(Credential::ConfigMap { namespace, name }) => config_map(resources, namespace, name),
+        Some(Credential::Secret { namespace, name }) if namespace == own => secret(resources, namespace, name),
+        Some(Credential::Secret { namespace, name }) => Err(format!(
+            "Secret {namespace}/{name} is in another namespace than the proxy ({own}), which alone may hold its \
+             credentials; use kubernetes-gateway://{namespace}/{name} with a ReferenceGrant, or copy the Secret"
+        )),
+        Some(Credential::GatewaySecret { namespace, name }) => {
+            let same = namespace == own && places.iter().any(|(object, _)| object.namespace == *own);
+            if same || is_granted(resources, own, namespace, without_ca_suffix(name)) {
+                return secret(resources, namespace, name);
+            }
+            Err(format!(
+                "Secret {namespace}/{name} is not granted to Gateways of namespace {own}; allow it with a \
+                 ReferenceGrant in namespace {namespace}, or name it in a Gateway of namespace {own}"
+            ))
+        }
+    }
+}
+
+/// A ReferenceGrant opens the Secret to Gateways of the proxy's namespace.
+fn is_granted(resources: &Resources, from: &str, namespace: &str, name: &str) -> bool {
+    resources.reference_grants.in_namespace(namespace).any(|grant| {
+        let from = grant.spec.from.iter().any(|entry| {
+            entry.group == "gateway.networking.k8s.io" && entry.kind == "Gateway" && entry.namespace == from
+        });
+        let to = grant.spec.to.iter().any(|entry| {
+            entry.group.is_empty()
+                && entry.kind == "Secret"
+                && entry.name.as_deref().is_none_or(|granted| granted == name)
+        });
+        from && to
+    })
+}
+
+fn find<'r>(resources: &'r Resources, namespace: &str, name: &str) -> Option<&'r resources::Secret> {
+    let object = resources.secrets.get(namespace, name)?;
+    let ignored = object.spec.r#type.as_deref().is_some_and(|kind| IGNORED_TYPES.contains(&kind));
+    (!ignored).then_some(&object.spec)
+}
+
+/// A certificate, or authorities if the name ends so; the latter are looked for beside the certificate, too.
+fn secret(resources: &Resources, namespace: &str, name: &str) -> Result<Secret, String> {
+    if is_ca_name(name) {
+        let base = without_ca_suffix(name);
+        let found = find(resources, namespace, name).map(|secret| (secret, name));
+        let (secret, name) = found
+            .or_else(|| find(resources, namespace, base).map(|secret| (secret, base)))
+            .ok_or_else(|| format!("there is neither a Secret {namespace}/{name} nor a Secret {namespace}/{base}"))?;
+        return trust_bundle(|key| secret.get(key)).ok_or_else(|| {
+            format!("Secret {namespace}/{name} has no certificate authority under the key cacert or ca.crt")
+        });
+    }
+    let secret = find(resources, namespace, name).ok_or_else(|| format!("there is no Secret {namespace}/{name}"))?;
+    certificate(secret).ok_or_else(|| {
+        let keys: Vec<&str> = secret.keys().collect();
+        format!(
+            "Secret {namespace}/{name} has no certificate with its key under the keys tls.crt and tls.key, or cert \
+             and key; it has {}",
+            if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") }
+        )
+    })
+}
+
+fn certificate(secret: &resources::Secret) -> Option<Secret> {
+    let value = |key: &str| secret.get(key).filter(|value| !value.is_empty());
+    let (chain, key, ocsp_staple) = match (value("cert"), value("key")) {
+        (Some(chain), Some(key)) => (chain, key, None),
+        _ => (value("tls.crt")?, value("tls.key")?, value("tls.ocsp-staple")),
+    };
+    Some(Secret::Certificate(TlsCertificate {
+        chain: chain.to_vec(),
+        key: key.to_vec(),
+        ocsp_staple: ocsp_staple.map(<[u8]>::to_vec),
+    }))
+}
+
+/// `cacert` with `crl`, else `ca.crt` with `ca.crl`.
+fn trust_bundle<'s>(get: impl Fn(&str) -> Option<&'s [u8]>) -> Option<Secret> {
+    let value = |key: &str| get(key).filter(|value| !value.is_empty());
+    let (ca, crl) = match value("cacert") {
+        Some(ca) => (ca, value("crl")),
+        None => (value("ca.crt")?, value("ca.crl")),
+    };
+    Some(Secret::Trust(TrustBundle { ca: ca.to_vec(), crl: crl.map(<[u8]>::to_vec) }))
+}
+
+fn config_map(resources: &Resources, namespace: &str, name: &str) -> Result<Secret, String> {
+    let name = without_ca_suffix(name);
+    let object = resources
+        .config_maps
+        .get(namespace, name)
+        .ok_or_else(|| format!("there is no ConfigMap {namespace}/{name}"))?;
+    let data: &BTreeMap<String, String> = &object.spec.data;
+    trust_bundle(|key| data.get(key).map(String::as_bytes)).ok_or_else(|| {
+        format!("ConfigMap {namespace}/{name} has no certificate authority under the key cacert or ca.crt")
+    })
+}

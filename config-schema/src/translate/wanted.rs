@@ -1,0 +1,27 @@
+//! What the listeners and routes of a proxy refer to: only that is in its snapshot.
+
+use std::collections::BTreeMap;
+
+use super::cluster::ClusterKey;
+use crate::snapshot::ObjectRef;
+
+/// An object and the field path in it.
+pub(super) type Place = (ObjectRef, String);
+
+/// Clusters and secrets that are referred to, with the places that refer to them.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) clusters: BTreeMap<ClusterKey, Vec<Place>>,
+    /// By the name of the secret in the snapshot.
+    pub(super) secrets: BTreeMap<String, Vec<Place>>,
+}
+
+impl Wanted {
+    pub(super) fn cluster(&mut self, key: &ClusterKey, object: &ObjectRef, path: &str) {
+        self.clusters.entry(key.clone()).or_default().push((object.clone(), path.to_owned()));
+    }
+
+    pub(super) fn secret(&mut self, name: &str, object: &ObjectRef, path: &str) {
+        self.secrets.entry(name.to_owned()).or_default().push((object.clone(), path.to_owned()));
+    }
+}
