@@ -75,9 +75,8 @@ impl Embedded {
 }
 
 fn builder(world: &World, case: &Case, pki: &Pki, sink: &Arc<Sink>) -> Builder {
-    let (_, pod) = case.proxy().split_once('/').unwrap_or(("", case.proxy()));
     let file = |name: String| pki.path(&name).display().to_string();
-    let workload = world.workload_of_pod(pod);
+    let workload = world.workload_of_pod(case.proxy());
     let identity = Identity {
         files: workload.map(|name| (file(format!("{name}.crt")), file(format!("{name}.key")), file("mesh-ca.crt".into()))),
     };

@@ -56,6 +56,7 @@ pub struct ConnectFailure {
 
 impl ConnectFailure {
     fn new(text: impl std::fmt::Display) -> Self {
+        eprintln!("DEBUG {text}");
         ConnectFailure { reason: ResetReason::ConnectionFailure(text.to_string()), transport: text.to_string() }
     }
 
