@@ -78,7 +78,8 @@ fn builder(world: &World, case: &Case, pki: &Pki, sink: &Arc<Sink>) -> Builder {
     let file = |name: String| pki.path(&name).display().to_string();
     let workload = world.workload_of_pod(case.proxy());
     let identity = Identity {
-        files: workload.map(|name| (file(format!("{name}.crt")), file(format!("{name}.key")), file("mesh-ca.crt".into()))),
+        files: workload
+            .map(|name| (file(format!("{name}.crt")), file(format!("{name}.key")), file("mesh-ca.crt".into()))),
     };
     let sink = Arc::clone(sink);
     Builder::new(identity, Box::new(|path| std::fs::read(path)), Box::new(move |_| Ok(Arc::clone(&sink))))

@@ -16,8 +16,6 @@ fn main() -> ExitCode {
     suite::main(Mode::Memory, JOBS, || {
         let memory = Memory::load(&behaviour_dir())?;
         let pki = Pki::new(behaviour_dir().join("pki"));
-        Ok(move |case: &Case| {
-            memory.check(case, async |world, network| Embedded::start(world, case, network, &pki))
-        })
+        Ok(move |case: &Case| memory.check(case, async |world, network| Embedded::start(world, case, network, &pki)))
     })
 }

@@ -30,9 +30,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// The identity of `--proxy`; without it, a gateway labelled `istio: ingressgateway` in istio-system.
 pub fn proxy_identity(pod: Option<&(String, String)>) -> ProxyIdentity {
     match pod {
-        Some((namespace, name)) => {
-            ProxyIdentity::Pod { namespace: namespace.clone(), name: name.clone(), role: None }
-        }
+        Some((namespace, name)) => ProxyIdentity::Pod { namespace: namespace.clone(), name: name.clone(), role: None },
         None => ProxyIdentity::default(),
     }
 }
@@ -54,10 +52,12 @@ fn start(options: &Run, logging: Logging) -> Result<(), String> {
     let store = Arc::new(Store::default());
     let source = FileSource::new(options.config.clone());
     let texts = source.read().map_err(|e| e.to_string())?;
-    let mut engine = Engine::new(proxy_identity(options.proxy.as_ref()), builder(options, &observer), Arc::clone(&store));
+    let mut engine =
+        Engine::new(proxy_identity(options.proxy.as_ref()), builder(options, &observer), Arc::clone(&store));
     let first = engine.apply(texts, std::time::Instant::now());
     let runtime = store.load();
-    let workers = options.workers.map(usize::from).or(runtime.settings.concurrency.map(|n| n as usize)).filter(|n| *n > 0);
+    let workers =
+        options.workers.map(usize::from).or(runtime.settings.concurrency.map(|n| n as usize)).filter(|n| *n > 0);
     let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
     let shared = Arc::new(Shared::new(
         Arc::clone(&store),
@@ -88,9 +88,7 @@ fn start(options: &Run, logging: Logging) -> Result<(), String> {
 }
 
 fn builder(options: &Run, observer: &Arc<Observer>) -> Builder {
-    let identity = Identity {
-        files: options.identity.clone().map(|files| (files.certificate, files.key, files.root)),
-    };
+    let identity = Identity { files: options.identity.clone().map(|files| (files.certificate, files.key, files.root)) };
     let dropped = observer.process.dropped_log_lines.clone();
     Builder::new(
         identity,
@@ -134,7 +132,8 @@ async fn sweep(worker: Arc<Worker>) {
     loop {
         sleep(SWEEP).await;
         let runtime = worker.shared.store.load();
-        let current: std::collections::HashSet<u64> = runtime.clusters.values().map(|cluster| cluster.pool_id).collect();
+        let current: std::collections::HashSet<u64> =
+            runtime.clusters.values().map(|cluster| cluster.pool_id).collect();
         worker.pool.sweep(Instant::now(), |policy| current.contains(&policy));
     }
 }
@@ -213,7 +212,14 @@ impl Control {
         for report in &applied.reports {
             for finding in &report.findings {
                 let object = &report.object;
-                tracing::warn!("{} {}/{}: {}: {}", object.kind, object.namespace, object.name, finding.path, finding.message);
+                tracing::warn!(
+                    "{} {}/{}: {}: {}",
+                    object.kind,
+                    object.namespace,
+                    object.name,
+                    finding.path,
+                    finding.message
+                );
             }
         }
         tracing::info!(version = applied.version, listeners = runtime.listeners.len(), "configuration in force");

@@ -44,6 +44,18 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
+    /// Of a request that could not be read.
+    pub fn unread(version: Version) -> Self {
+        RequestHead {
+            version,
+            method: Bytes::new(),
+            scheme: Bytes::new(),
+            authority: None,
+            path: Bytes::new(),
+            headers: Headers::default(),
+        }
+    }
+
     /// Path without query.
     pub fn path_only(&self) -> &[u8] {
         match memchr::memchr(b'?', &self.path) {

@@ -177,6 +177,10 @@ impl ProtocolError {
     pub const UNEXPECTED_UNDERSCORE_H2: Self = Self::new(400, "http2.unexpected_underscore");
     /// More fields than allowed, over HTTP/2.
     pub const TOO_MANY_HEADERS_H2: Self = Self::new(431, "http2.too_many_headers");
+    /// A field that HTTP/2 forbids, or that is none.
+    pub const INVALID_HEADER_FIELD_H2: Self = Self::new(400, "http2.invalid.header.field");
+    /// A head without what it must have.
+    pub const MESSAGING_RULE_H2: Self = Self::new(400, "http2.violation.of.messaging.rule");
     /// A body that is not what its framing says.
     pub const BODY: Self = Self::new(400, "http1.codec_error");
 }
@@ -243,6 +247,10 @@ pub enum Outcome {
     DirectResponse,
     /// The codec refused the request.
     Protocol(ProtocolError),
+    /// An HTTP/2 request was refused by resetting its stream.
+    StreamRefused(ProtocolError),
+    /// An HTTP/2 request was refused by closing its connection.
+    ConnectionRefused(ProtocolError),
     /// HTTP/1.0 and older.
     LowVersion,
     /// No host.
@@ -317,6 +325,7 @@ impl Outcome {
             | Outcome::DirectResponse
             | Outcome::DownstreamDisconnect
             | Outcome::DownstreamReset => None,
+            Outcome::StreamRefused(_) | Outcome::ConnectionRefused(_) => None,
             Outcome::UpgradeRefused | Outcome::UpstreamResetAfterStart(_) | Outcome::ResponseTimeoutAfterStart => None,
             Outcome::Protocol(error) => Some(error.status),
             Outcome::LowVersion => Some(426),
@@ -367,7 +376,9 @@ impl Outcome {
             | Outcome::RequestHeaderTimeout
             | Outcome::RequestTimeout
             | Outcome::CorsPreflight => None,
-            Outcome::Protocol(_) | Outcome::LowVersion => Some(Flag::DownstreamProtocolError),
+            Outcome::Protocol(_) | Outcome::ConnectionRefused(_) | Outcome::LowVersion => {
+                Some(Flag::DownstreamProtocolError)
+            }
             Outcome::RouteNotFound => Some(Flag::NoRouteFound),
             Outcome::ClusterNotFound => Some(Flag::NoClusterFound),
             Outcome::NoHealthyUpstream => Some(Flag::NoHealthyUpstream),
@@ -378,7 +389,7 @@ impl Outcome {
             }
             Outcome::FaultAbort { .. } => Some(Flag::FaultInjected),
             Outcome::DownstreamDisconnect => Some(Flag::DownstreamConnectionTermination),
-            Outcome::DownstreamReset => Some(Flag::DownstreamRemoteReset),
+            Outcome::DownstreamReset | Outcome::StreamRefused(_) => Some(Flag::DownstreamRemoteReset),
             Outcome::StreamIdleTimeout => Some(Flag::StreamIdleTimeout),
             Outcome::MaxStreamDuration => Some(Flag::DurationTimeout),
         }
@@ -389,7 +400,9 @@ impl Outcome {
         Cow::Borrowed(match self {
             Outcome::ViaUpstream => "via_upstream",
             Outcome::DirectResponse => "direct_response",
-            Outcome::Protocol(error) => error.details,
+            Outcome::Protocol(error) | Outcome::StreamRefused(error) | Outcome::ConnectionRefused(error) => {
+                error.details
+            }
             Outcome::LowVersion => "low_version",
             Outcome::MissingHost => "missing_host_header",
             Outcome::AbsolutePathRejected => "absolute_path_rejected",
@@ -468,6 +481,8 @@ impl Outcome {
             | Outcome::ResponseTimeoutAfterStart
             | Outcome::CorsPreflight
             | Outcome::DownstreamDisconnect
+            | Outcome::StreamRefused(_)
+            | Outcome::ConnectionRefused(_)
             | Outcome::DownstreamReset => "",
         })
     }

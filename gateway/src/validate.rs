@@ -50,12 +50,7 @@ fn print(findings: &[Violation], output: Output, files: usize) -> std::io::Resul
                 writeln!(out, "{finding}")?;
             }
             let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
-            writeln!(
-                out,
-                "{files} files: {} errors, {} warnings",
-                count(Severity::Error),
-                count(Severity::Warning)
-            )
+            writeln!(out, "{files} files: {} errors, {} warnings", count(Severity::Error), count(Severity::Warning))
         }
     }
 }

@@ -28,7 +28,12 @@ pub(super) async fn listeners(State(state): State<Arc<AdminState>>) -> Json<Valu
         .iter()
         .map(|(name, state)| {
             let chains = runtime.listeners.get(name).map(|listener| {
-                listener.spec.filter_chains.iter().map(|chain| json!({ "name": chain.name, "match": chain.matches })).collect::<Vec<_>>()
+                listener
+                    .spec
+                    .filter_chains
+                    .iter()
+                    .map(|chain| json!({ "name": chain.name, "match": chain.matches }))
+                    .collect::<Vec<_>>()
             });
             match state {
                 ListenerState::Bound(address) => json!({ "name": name, "bound": address, "filter_chains": chains }),

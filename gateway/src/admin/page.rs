@@ -67,7 +67,10 @@ pub(super) struct Level {
 }
 
 /// Another level.
-pub(super) async fn set_level(State(state): State<Arc<AdminState>>, Query(query): Query<Level>) -> (StatusCode, String) {
+pub(super) async fn set_level(
+    State(state): State<Arc<AdminState>>,
+    Query(query): Query<Level>,
+) -> (StatusCode, String) {
     match state.logging.set_level(&query.level) {
         Ok(()) => (StatusCode::OK, format!("{}\n", state.logging.level())),
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")),

@@ -171,7 +171,8 @@ impl Builder {
         CompiledListener::new(Arc::clone(listener), chains)
     }
 
-    /// TLS of a chain. Certificates that cannot be had are left out; a trust that cannot be had trusts nobody.
+    /// TLS of a chain. Certificates that cannot be had are left out; without the trust that clients are checked
+    /// against every handshake is closed.
     fn build_server_tls(
         &mut self,
         snapshot: &Snapshot,
@@ -190,7 +191,10 @@ impl Builder {
         if let Some(source) = spec.client.trust.as_ref().filter(|_| spec.client.request) {
             match self.secrets.trust(snapshot, source) {
                 Ok(found) => trust = Some(found),
-                Err(error) => errors.push(error),
+                Err(error) => {
+                    errors.push(error);
+                    pairs.clear();
+                }
             }
         }
         let input = Arc::new(TlsInput {

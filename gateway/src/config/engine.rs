@@ -38,14 +38,7 @@ pub struct Engine {
 impl Engine {
     /// For one proxy.
     pub fn new(identity: ProxyIdentity, builder: Builder, store: Arc<Store>) -> Self {
-        Engine {
-            loader: Loader::default(),
-            builder,
-            identity,
-            store,
-            last: Vec::new(),
-            applied: Arc::default(),
-        }
+        Engine { loader: Loader::default(), builder, identity, store, last: Vec::new(), applied: Arc::default() }
     }
 
     /// What came of the last change.

@@ -34,6 +34,12 @@ pub struct ParsedRequest {
     pub close: bool,
 }
 
+/// Whether a request can start with this byte. Answered at once: the bytes of another protocol (a TLS hello) may never
+/// make up a line.
+pub fn may_start(byte: u8) -> bool {
+    matches!(byte, b'A'..=b'D' | b'G' | b'H' | b'L'..=b'U')
+}
+
 /// Where the scan for the end of the head stands between reads.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct HeadScan {

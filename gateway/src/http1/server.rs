@@ -93,6 +93,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ServerConnection<S> {
             if let Some(end) = self.scan.find_end(&mut self.buffer) {
                 return Poll::Ready(self.take_request(end));
             }
+            if self.buffer.first().is_some_and(|first| !request::may_start(*first)) {
+                self.begin();
+                self.current.close = true;
+                return Poll::Ready(Next::Refused(ProtocolError::CODEC));
+            }
             if self.buffer.len() > self.limits.max_bytes + READ_SMALL {
                 return Poll::Ready(Next::Refused(ProtocolError::HEADERS_TOO_LARGE));
             }
@@ -150,8 +155,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ServerConnection<S> {
         Poll::Ready(Ok(n))
     }
 
-    fn take_request(&mut self, end: usize) -> Next {
-        let head = self.buffer.split_to(end);
+    /// Forgets the request before.
+    fn begin(&mut self) {
         self.current = Current {
             decoder: BodyDecoder::Done,
             end_reported: false,
@@ -163,6 +168,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ServerConnection<S> {
             aborted: false,
             version: Version::Http11,
         };
+    }
+
+    fn take_request(&mut self, end: usize) -> Next {
+        let head = self.buffer.split_to(end);
+        self.begin();
         match request::parse(head, &self.limits, self.tls) {
             Err(error) => {
                 self.current.close = true;

@@ -110,6 +110,10 @@ impl H2Stream {
 
     /// Sends a request's head.
     pub fn start_request(&mut self, head: &RequestHead, end: bool) -> Result<(), ResetReason> {
+        // An upgrade would need an extended CONNECT (RFC 8441), which backends must offer and hardly any does.
+        if head.is_upgrade() {
+            return Err(ResetReason::ProtocolError);
+        }
         let request = request_header(head).ok_or(ResetReason::ProtocolError)?;
         self.session.write_request_header(Box::new(request), end).map_err(|_| ResetReason::ConnectionTermination)?;
         self.body = if end { None } else { self.session.take_request_body_writer() };

@@ -18,10 +18,13 @@ use pingora_core::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use super::refusals::{FrameWatch, Refusals};
+
 /// A stream that Pingora can drive.
 pub struct PingoraIo<S> {
     inner: S,
     id: UniqueIDType,
+    watch: Option<(FrameWatch, Arc<Refusals>)>,
 }
 
 /// Pingora tells connections apart by file descriptor; ours may have none, so they are numbered.
@@ -30,7 +33,12 @@ static NEXT_ID: AtomicI32 = AtomicI32::new(1);
 impl<S> PingoraIo<S> {
     /// Wraps a stream.
     pub fn new(inner: S) -> Self {
-        PingoraIo { inner, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) }
+        PingoraIo { inner, id: NEXT_ID.fetch_add(1, Ordering::Relaxed), watch: None }
+    }
+
+    /// Notes the requests that HTTP/2 itself refuses.
+    pub fn watched(inner: S, refusals: Arc<Refusals>) -> Self {
+        PingoraIo { watch: Some((FrameWatch::default(), refusals)), ..PingoraIo::new(inner) }
     }
 }
 
@@ -48,7 +56,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for PingoraIo<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for PingoraIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        if let (Poll::Ready(Ok(n)), Some((watch, refusals))) = (&written, &mut self.watch) {
+            watch.observe(&buf[..*n], refusals);
+        }
+        written
     }
 
     fn poll_write_vectored(
@@ -56,7 +68,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PingoraIo<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        if let (Poll::Ready(Ok(n)), Some((watch, refusals))) = (&written, &mut self.watch) {
+            let mut left = *n;
+            for buf in bufs {
+                let part = left.min(buf.len());
+                watch.observe(&buf[..part], refusals);
+                left -= part;
+            }
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -2,4 +2,5 @@
 
 pub mod client;
 pub mod io;
+pub mod refusals;
 pub mod server;

@@ -4,8 +4,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use config_schema::snapshot::ProxyProtocolVersion;
-use ppp::v2;
 use ppp::HeaderResult;
+use ppp::v2;
 
 /// The longest header that is waited for: a version 2 header with type-length-values.
 const MAX_HEADER: usize = 4096;

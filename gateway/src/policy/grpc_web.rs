@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::headers::{Headers, names};
 use crate::message::RequestHead;
@@ -12,6 +12,8 @@ use crate::message::RequestHead;
 pub struct GrpcWeb {
     /// The answer is to be base64.
     text_response: bool,
+    /// What has not made up a whole message of a base64 answer yet.
+    response: BytesMut,
     /// The request is base64; what has not made up a whole group yet.
     text_request: Option<Vec<u8>>,
 }
@@ -37,7 +39,7 @@ impl GrpcWeb {
         request.headers.remove("content-length");
         request.headers.set_static(names::TE, "trailers");
         request.headers.set_static(names::GRPC_ACCEPT_ENCODING, "identity");
-        Some(GrpcWeb { text_response: wants_text, text_request: text.then(Vec::new) })
+        Some(GrpcWeb { text_response: wants_text, response: BytesMut::new(), text_request: text.then(Vec::new) })
     }
 
     /// A piece of the request's body.
@@ -67,13 +69,21 @@ impl GrpcWeb {
         headers.remove("content-length");
     }
 
-    /// A piece of the answer's body.
-    pub fn response_data(&self, data: Bytes) -> Bytes {
-        if self.text_response { Bytes::from(STANDARD.encode(&data)) } else { data }
+    /// A piece of the answer's body, perhaps empty: base64 is made of whole messages, as clients decode them.
+    pub fn response_data(&mut self, data: Bytes) -> Bytes {
+        if !self.text_response {
+            return data;
+        }
+        self.response.extend_from_slice(&data);
+        let mut encoded = String::new();
+        while let Some(message) = take_message(&mut self.response) {
+            STANDARD.encode_string(&message, &mut encoded);
+        }
+        Bytes::from(encoded)
     }
 
     /// The trailers, as the last message of the body.
-    pub fn trailers(&self, trailers: &Headers) -> Bytes {
+    pub fn trailers(&mut self, trailers: &Headers) -> Bytes {
         let mut block = BytesMut::new();
         for (name, value) in trailers.iter() {
             block.extend_from_slice(name.as_bytes());
@@ -85,6 +95,40 @@ impl GrpcWeb {
         frame.put_u8(0x80);
         frame.put_u32(u32::try_from(block.len()).unwrap_or(u32::MAX));
         frame.extend_from_slice(&block);
+        // A message that was cut off cannot be told from these trailers.
+        self.response.clear();
         self.response_data(frame.freeze())
+    }
+}
+
+/// Takes a length-prefixed message (gRPC over HTTP/2) with its prefix.
+fn take_message(buffer: &mut BytesMut) -> Option<BytesMut> {
+    let length = buffer.get(1..5).map(|mut length| length.get_u32())?;
+    let whole = usize::try_from(length).ok()?.checked_add(5)?;
+    (buffer.len() >= whole).then(|| buffer.split_to(whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text() -> GrpcWeb {
+        GrpcWeb { text_response: true, response: BytesMut::new(), text_request: Some(Vec::new()) }
+    }
+
+    #[test]
+    fn base64_is_made_of_whole_messages() {
+        let mut web = text();
+        assert_eq!(web.response_data(Bytes::from_static(b"\0\0\0\0\x02a")), "");
+        assert_eq!(web.response_data(Bytes::from_static(b"b\0\0")), "AAAAAAJhYg==");
+    }
+
+    #[test]
+    fn padding_may_stand_anywhere_in_a_request() {
+        let mut web = text();
+        assert_eq!(web.request_data(Bytes::from_static(b"YQ==Yg")), Ok(Bytes::from_static(b"a")));
+        assert_eq!(web.request_end(), Err(NotBase64));
+        assert_eq!(web.request_data(Bytes::from_static(b"==")), Ok(Bytes::from_static(b"b")));
+        assert_eq!(web.request_end(), Ok(()));
     }
 }

@@ -89,34 +89,11 @@ pub(super) async fn refuse<D: Downstream>(
     error: ProtocolError,
     down: &mut D,
 ) {
-    let arrived = Arrived { head: unknown_head(), length: BodyLength::None, runtime, close: true };
+    let arrived =
+        Arrived { head: RequestHead::unread(Version::Http11), length: BodyLength::None, runtime, close: true };
     let mut exchange = Exchange::new(worker, http, connection, arrived, down);
     let outcome = exchange.reply(Outcome::Protocol(error), |_| {}).await;
     exchange.finish(outcome);
-}
-
-/// Records a client that went away inside a request's head.
-pub(super) fn disconnected<D: Downstream>(
-    worker: &Arc<Worker>,
-    http: &HttpContext,
-    connection: &Arc<Connection>,
-    runtime: Arc<Runtime>,
-    down: &mut D,
-) {
-    let arrived = Arrived { head: unknown_head(), length: BodyLength::None, runtime, close: true };
-    Exchange::new(worker, http, connection, arrived, down).finish(Outcome::DownstreamDisconnect);
-}
-
-/// Of a request that could not be read.
-fn unknown_head() -> RequestHead {
-    RequestHead {
-        version: Version::Http11,
-        method: Bytes::new(),
-        scheme: Bytes::new(),
-        authority: None,
-        path: Bytes::new(),
-        headers: Headers::default(),
-    }
 }
 
 impl<'a, D: Downstream> Exchange<'a, D> {
@@ -158,10 +135,9 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         };
         match admitted {
             Ok(client) => self.record.remote_address = Some(client),
-            Err(Refused { outcome: Outcome::Protocol(_), .. }) if self.request.version == Version::Http2 => {
-                // Envoy resets the stream.
+            Err(Refused { outcome: Outcome::Protocol(error), .. }) if self.request.version == Version::Http2 => {
                 self.down.abort_response();
-                return Outcome::DownstreamReset;
+                return Outcome::StreamRefused(error);
             }
             Err(Refused { outcome, location }) => {
                 return self
@@ -349,7 +325,10 @@ impl<'a, D: Downstream> Exchange<'a, D> {
 
     async fn send_reply(&mut self, mut reply: LocalReply, change: impl FnOnce(&mut Headers)) -> Result<(), Gone> {
         change(&mut reply.head.headers);
-        self.apply_response_ops(&mut reply.head.headers);
+        // A preflight is answered before there is a route's answer to change.
+        if self.record.details != Outcome::CorsPreflight.details() {
+            self.apply_response_ops(&mut reply.head.headers);
+        }
         let grpc = self.request.is_grpc();
         let (mut head, body) = reply.finish(grpc);
         self.record.response_code = head.status;

@@ -1,10 +1,16 @@
 //! The end of a request: its record is completed, and told to metrics and log exactly once.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::downstream::Downstream;
 use super::exchange::Exchange;
+use super::record::{Connection, Record};
+use super::worker::Worker;
+use crate::config::Runtime;
 use crate::format::Scope;
+use crate::message::{RequestHead, Version};
 use crate::outcome::Outcome;
 
 impl<D: Downstream> Exchange<'_, D> {
@@ -14,7 +20,7 @@ impl<D: Downstream> Exchange<'_, D> {
         self.record.bytes_received = self.body.received;
         match &outcome {
             // Nobody was left to tell: what happened shows in the log alone.
-            Outcome::DownstreamDisconnect | Outcome::DownstreamReset => {
+            Outcome::DownstreamDisconnect | Outcome::DownstreamReset | Outcome::StreamRefused(_) => {
                 if let Some(flag) = outcome.flag() {
                     self.record.flags.raise(flag);
                 }
@@ -26,16 +32,13 @@ impl<D: Downstream> Exchange<'_, D> {
         if self.request.is_grpc() {
             self.record.grpc_status = self.grpc_status();
         }
-        let cluster = self.runtime.clusters.get(&*self.record.upstream_cluster);
-        self.worker.metrics.request(&self.record, &self.request, cluster.map(|c| &**c), &self.runtime.node);
-        if let Some(log) = &self.runtime.access_log {
-            log.write(&Scope {
-                request: &self.request,
-                response: self.response.as_ref(),
-                trailers: self.trailers.as_ref(),
-                record: &self.record,
-            });
-        }
+        let scope = Scope {
+            request: &self.request,
+            response: self.response.as_ref(),
+            trailers: self.trailers.as_ref(),
+            record: &self.record,
+        };
+        tell(self.worker, &self.runtime, &scope);
     }
 
     /// grpc-status of the answer, in its trailers or (trailers-only) in its head.
@@ -44,5 +47,26 @@ impl<D: Downstream> Exchange<'_, D> {
             headers.as_ref().and_then(|h| h.get_str("grpc-status")).and_then(|code| code.parse().ok())
         };
         find(&self.trailers).or_else(|| find(&self.response))
+    }
+}
+
+/// Records a request that could neither be read nor answered.
+pub(super) fn unanswered(worker: &Worker, connection: &Arc<Connection>, version: Version, outcome: &Outcome) {
+    let mut record = Record::new(Arc::clone(connection), worker.shared.clock.now());
+    record.protocol = Some(version);
+    record.details = outcome.details();
+    if let Some(flag) = outcome.flag() {
+        record.flags.raise(flag);
+    }
+    let request = RequestHead::unread(version);
+    let runtime = worker.shared.store.load();
+    tell(worker, &runtime, &Scope { request: &request, response: None, trailers: None, record: &record });
+}
+
+fn tell(worker: &Worker, runtime: &Runtime, scope: &Scope<'_>) {
+    let cluster = runtime.clusters.get(&*scope.record.upstream_cluster);
+    worker.metrics.request(scope.record, scope.request, cluster.map(|c| &**c), &runtime.node);
+    if let Some(log) = &runtime.access_log {
+        log.write(scope);
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::HttpContext;
 use super::exchange::{self, Arrived};
+use super::finish;
 use super::record::Connection;
 use super::timers::Deadline;
 use super::worker::Worker;
@@ -18,6 +19,8 @@ use crate::http1::request::HeadLimits;
 use crate::http1::server::{Next, ServerConnection};
 use crate::http1::write::NameCase;
 use crate::listen::drain::DrainSignal;
+use crate::message::Version;
+use crate::outcome::Outcome;
 use crate::tls::accept::DownstreamIo;
 
 /// After so long without a request a connection gives its buffers back.
@@ -61,8 +64,7 @@ pub async fn serve(
                 break;
             }
             Waited::Partial => {
-                let runtime = worker.shared.store.load();
-                exchange::disconnected(&worker, &http, &connection, runtime, &mut client);
+                finish::unanswered(&worker, &connection, Version::Http11, &Outcome::DownstreamDisconnect);
                 return;
             }
             Waited::Over => break,

@@ -13,13 +13,17 @@ use tokio::time::Instant;
 
 use super::HttpContext;
 use super::exchange::{self, Arrived};
+use super::finish;
 use super::record::Connection;
 use super::timers::Deadline;
 use super::worker::Worker;
 use crate::http2::io::PingoraIo;
+use crate::http2::refusals::Refusals;
 use crate::http2::server::{ServerStream, request_head, settings};
 use crate::listen::drain::DrainSignal;
+use crate::message::{RequestHead, Version};
 use crate::net::Rewind;
+use crate::outcome::{Outcome, ProtocolError};
 use crate::tls::accept::DownstreamIo;
 
 /// How long streams that were under way may take to end once everything else has.
@@ -35,7 +39,8 @@ pub async fn serve(
     mut drain: DrainSignal,
 ) {
     let options = worker.shared.store.load().settings.http.clone();
-    let io = PingoraIo::new(Rewind::new(read_ahead, io));
+    let refusals = Arc::new(Refusals::default());
+    let io = PingoraIo::watched(Rewind::new(read_ahead, io), Arc::clone(&refusals));
     let started = handshake(Box::new(io), Some(settings(&options)));
     let Ok(Ok(mut h2)) = tokio::time::timeout(options.request_headers_timeout.unwrap_or(LAST_STREAMS), started).await
     else {
@@ -47,10 +52,18 @@ pub async fn serve(
     let mut age = Deadline::default();
     age.set_after(options.max_connection_duration);
     let mut draining = false;
+    let mut last_stream = 0;
+    let broken = |error| {
+        let outcome = Outcome::ConnectionRefused(error);
+        finish::unanswered(&worker, &connection, Version::Http2, &outcome);
+    };
     loop {
         let event = poll_fn(|cx| {
             if let Poll::Ready(next) = h2.poll_accept(cx) {
                 return Poll::Ready(Event::Accepted(next));
+            }
+            if refusals.take().is_some_and(|stream| stream > last_stream) {
+                return Poll::Ready(Event::Refused);
             }
             if !draining && (drain.poll_draining(cx).is_ready() || age.poll(cx).is_ready()) {
                 return Poll::Ready(Event::Drain);
@@ -61,7 +74,20 @@ pub async fn serve(
         match event {
             Event::Accepted(Some(Ok((request, respond)))) => {
                 idle.set_after(options.idle_timeout);
-                spawn_stream(&worker, &http, &connection, Arc::clone(&active), request, respond);
+                last_stream = respond.stream_id().as_u32();
+                match readable(request, connection.tls.is_some()) {
+                    Ok((head, body)) => {
+                        spawn_stream(&worker, &http, &connection, Arc::clone(&active), head, body, respond);
+                    }
+                    Err(error) => {
+                        broken(error);
+                        h2.abrupt_shutdown(Reason::PROTOCOL_ERROR);
+                    }
+                }
+            }
+            Event::Refused => {
+                broken(ProtocolError::INVALID_HEADER_FIELD_H2);
+                h2.abrupt_shutdown(Reason::PROTOCOL_ERROR);
             }
             Event::Accepted(Some(Err(_)) | None) => return,
             Event::Drain => {
@@ -81,8 +107,23 @@ pub async fn serve(
 
 enum Event {
     Accepted(Option<Result<(http::Request<RecvStream>, SendResponse<Bytes>), h2::Error>>),
+    Refused,
     Drain,
     Idle,
+}
+
+/// What HTTP/2 lets through and Envoy does not.
+fn readable(request: http::Request<RecvStream>, tls: bool) -> Result<(RequestHead, RecvStream), ProtocolError> {
+    let (parts, body) = request.into_parts();
+    let head = request_head(parts, tls);
+    if head.authority.is_none() {
+        return Err(ProtocolError::MESSAGING_RULE_H2);
+    }
+    // RFC 9113 §8.2.2: nothing else may stand there.
+    if head.headers.get("te").is_some_and(|te| &te[..] != b"trailers") {
+        return Err(ProtocolError::INVALID_HEADER_FIELD_H2);
+    }
+    Ok((head, body))
 }
 
 fn spawn_stream(
@@ -90,16 +131,10 @@ fn spawn_stream(
     http: &Arc<HttpContext>,
     connection: &Arc<Connection>,
     active: Arc<()>,
-    request: http::Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
+    head: RequestHead,
+    body: RecvStream,
+    respond: SendResponse<Bytes>,
 ) {
-    let (parts, body) = request.into_parts();
-    let head = request_head(parts, connection.tls.is_some());
-    if head.headers.get("te").is_some_and(|te| &te[..] != b"trailers") {
-        // RFC 9113 §8.2.2: nothing else may stand there.
-        respond.send_reset(Reason::PROTOCOL_ERROR);
-        return;
-    }
     let (worker, http, connection) = (Arc::clone(worker), Arc::clone(http), Arc::clone(connection));
     let runtime = worker.shared.store.load();
     tokio::spawn(async move {

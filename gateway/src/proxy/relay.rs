@@ -178,15 +178,17 @@ impl<D: Downstream> Exchange<'_, D> {
         match frame {
             Frame::Data(data) => {
                 self.record.bytes_sent += data.len() as u64;
-                let data = match &self.grpc_web {
+                let data = match &mut self.grpc_web {
                     Some(web) => web.response_data(data),
                     None => data,
                 };
-                self.down.send_data(data);
+                if !data.is_empty() {
+                    self.down.send_data(data);
+                }
                 false
             }
             Frame::Trailers(trailers) => {
-                match &self.grpc_web {
+                match &mut self.grpc_web {
                     Some(web) => {
                         let message = web.trailers(&trailers);
                         self.down.send_data(message);

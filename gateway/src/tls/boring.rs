@@ -16,6 +16,11 @@ use super::certificate::KeyPair;
 use super::client_auth::ClientRules;
 use super::{TlsError, trust};
 
+/// Envoy's suites where none are named: none of them works below TLS 1.2.
+const DEFAULT_SUITES: &str = "[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]:\
+    [ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]:\
+    ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
+
 /// A server context with one certificate.
 pub struct BoringContext {
     /// The context.
@@ -34,10 +39,11 @@ impl BoringContext {
         let mut builder = SslContextBuilder::new(SslMethod::tls()).map_err(TlsError::new)?;
         builder.set_min_proto_version(Some(version(spec.min_version))).map_err(TlsError::new)?;
         builder.set_max_proto_version(Some(version(spec.max_version))).map_err(TlsError::new)?;
-        if !spec.cipher_suites.is_empty() {
-            let list = spec.cipher_suites.join(":");
-            builder.set_cipher_list(&list).map_err(|e| TlsError::new(format!("cipher suites {list}: {e}")))?;
-        }
+        let list = match spec.cipher_suites.as_slice() {
+            [] => DEFAULT_SUITES.to_owned(),
+            suites => suites.join(":"),
+        };
+        builder.set_cipher_list(&list).map_err(|e| TlsError::new(format!("cipher suites {list}: {e}")))?;
         if !spec.ecdh_curves.is_empty() {
             let list = spec.ecdh_curves.join(":");
             builder.set_curves_list(&list).map_err(|e| TlsError::new(format!("ECDH curves {list}: {e}")))?;
