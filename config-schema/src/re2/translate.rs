@@ -85,7 +85,8 @@ impl Translator<'_> {
                 '|' => self.plain('|', Before::Nothing),
                 ')' => {
                     let open = self.depth.checked_sub(1);
-                    self.depth = open.ok_or_else(|| PatternError("a group is closed that was not opened".to_owned()))?;
+                    self.depth =
+                        open.ok_or_else(|| PatternError("a group is closed that was not opened".to_owned()))?;
                     self.plain(')', Before::Something)
                 }
                 '.' | '^' | '$' => self.plain(letter, Before::Something),
