@@ -2,8 +2,8 @@
 //! what a proxy makes of it. No I/O, no clock, no randomness, no Kubernetes client.
 //!
 //! The way of a text: [`parse::parse_documents`] turns it into typed objects that remember their lines,
-//! [`validate::validate`] judges each by itself, [`resources::Resources`] collects them, and what a proxy runs is a
-//! [`snapshot::Snapshot`].
+//! [`validate::validate`] judges each by itself, [`support::check`] refuses what is not built,
+//! [`resources::Resources`] collects them, [`translate`] makes of them what a proxy runs: a [`snapshot::Snapshot`].
 #![forbid(unsafe_code)]
 
 pub mod document;
@@ -12,6 +12,7 @@ pub mod parse;
 pub mod re2;
 pub mod resources;
 pub mod snapshot;
+pub mod support;
 pub mod translate;
 pub mod validate;
 

@@ -339,7 +339,8 @@ impl<'de> Entries<'_, 'de> {
     }
 }
 
-fn camel_case(key: &str) -> String {
+/// `snake_case` as `snakeCase`, by the rule of protocol buffers.
+pub(crate) fn camel_case(key: &str) -> String {
     let mut words = key.split('_');
     let mut camel = words.next().unwrap_or_default().to_owned();
     for word in words {

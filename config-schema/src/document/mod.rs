@@ -13,6 +13,7 @@ mod scalar;
 mod split;
 
 pub use compose::{SyntaxError, compose};
+pub(crate) use decode::camel_case;
 pub use decode::{DecodeOptions, Decoded, Fault, decode};
 
 pub use node::{Content, Document, Entry, Node, Position};

@@ -1,7 +1,11 @@
 //! The mesh's configuration inside of its ConfigMap: a text in a text.
 
+use std::sync::Arc;
+
 use crate::document::{Content, Entry, Fault, FieldPath, Node, Position, compose};
-use crate::resources::{Age, AnyObject, Decode, MESH_CONFIG_MAP, MeshConfig, MeshNetworks, Object, Parsed};
+use crate::resources::{
+    Age, AnyObject, Decode, MESH_CONFIG_MAP, MeshConfig, MeshNetworks, Object, ObjectMeta, Parsed, Source,
+};
 
 /// A text inside of a ConfigMap that is an object to us.
 pub(super) struct Embedded {
@@ -51,6 +55,17 @@ impl Embedded {
             (object.map(AnyObject::MeshNetworks), decoded.faults)
         }
     }
+}
+
+/// The mesh's configuration from a text of its own.
+pub(super) fn mesh_config(root: &Node, file: &Arc<str>) -> (Option<AnyObject>, Vec<Fault>) {
+    let empty = Node { position: root.position, content: Content::Mapping(Vec::new()) };
+    let decoded = <MeshConfig as Decode>::decode(if root.is_null() { &empty } else { root });
+    let (namespace, name) = MESH_CONFIG_MAP;
+    let meta = ObjectMeta { name: name.to_owned(), namespace: namespace.to_owned(), ..ObjectMeta::default() };
+    let source = Source { file: Arc::clone(file), line: root.position.line };
+    let object = decoded.value.map(|spec| Object { meta, spec, source, age: Age::default() });
+    (object.map(AnyObject::MeshConfig), decoded.faults)
 }
 
 fn compose_inner(inner: &str, entry: &Entry, text: Option<&str>) -> Tree {

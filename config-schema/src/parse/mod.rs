@@ -2,9 +2,13 @@
 
 mod mesh;
 
+use std::fmt;
 use std::sync::Arc;
 
-use crate::document::{Chunk, Document, Entry, Fault, FieldPath, Node, Position, compose, split_documents};
+use crate::document::{
+    Chunk, DecodeOptions, Document, Entry, Fault, FieldPath, Node, PathRef, Position, compose, decode, split_documents,
+};
+use crate::resources::mesh_proxy_config::MeshProxyConfig;
 use crate::resources::{AnyObject, Lookup, Parsed, Source, find_kind};
 use crate::violation::{Severity, Violation};
 
@@ -37,6 +41,13 @@ pub struct Skipped {
     pub name: String,
 }
 
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, api_version, kind, name } = self;
+        write!(f, "{file}:{line}: info: {kind} {name}: skipped, since {api_version} {kind} does not concern a proxy")
+    }
+}
+
 /// Reads all documents of a text: YAML documents between `---` lines, JSON, and lists (`kind: List`) of either.
 ///
 /// `file` is how reports call the text. A document that cannot be read does not keep the others from being read.
@@ -59,6 +70,40 @@ pub fn parse_value(source: &str, value: &serde_json::Value) -> ParseOutcome {
     let mut reader = Reader { file: source.into(), text: None, outcome: ParseOutcome::default() };
     reader.document(Node::from_json(value), None);
     reader.outcome
+}
+
+/// Reads the mesh's configuration from a file of its own, without the ConfigMap around it. The object found is the same
+/// as that of a ConfigMap `istio-system/istio`.
+#[must_use]
+pub fn parse_mesh_config(file: &str, text: &str) -> ParseOutcome {
+    let mut reader = Reader { file: file.into(), text: Some(text), outcome: ParseOutcome::default() };
+    match compose(text, 0) {
+        Ok(root) => {
+            let root = root.unwrap_or(Node::NULL);
+            let (object, faults) = mesh::mesh_config(&root, &reader.file);
+            let document = Arc::new(document(&reader.file, root));
+            let list = if faults.is_empty() { &mut reader.outcome.objects } else { &mut reader.outcome.refused };
+            list.extend(object.map(|object| Parsed { object, document: Arc::clone(&document) }));
+            reader.faults(&document, "MeshConfig", faults);
+        }
+        Err(error) => reader.broken(error.position, error.message.into_owned()),
+    }
+    reader.outcome
+}
+
+/// Reads the settings of one proxy, as the annotation `proxy.istio.io/config` of its pod has them.
+///
+/// # Errors
+/// Everything that is wrong with the text, each with its path or line.
+pub fn parse_proxy_config(text: &str) -> Result<MeshProxyConfig, Vec<String>> {
+    let root = compose(text, 0).map_err(|error| vec![error.to_string()])?.filter(|root| !root.is_null());
+    let Some(root) = root else { return Ok(MeshProxyConfig::default()) };
+    let options = DecodeOptions { proto_field_names: true, ..DecodeOptions::default() };
+    let decoded = decode(&root, PathRef::ROOT, options);
+    match decoded.value {
+        Some(config) if decoded.faults.is_empty() => Ok(config),
+        _ => Err(decoded.faults.iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect()),
+    }
 }
 
 fn compose_chunk(chunk: Chunk<'_>) -> Result<Option<Node>, (Position, String)> {

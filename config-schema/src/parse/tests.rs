@@ -31,6 +31,7 @@ status: {addresses: [], capacity: {cpu: 4}}
     let outcome = parse_documents("shop.yaml", text);
     assert_eq!(found(&outcome), [""; 0]);
     assert_eq!(outcome.skipped.len(), 1);
+    assert!(outcome.skipped[0].to_string().starts_with("shop.yaml:11: info: Deployment web/shop: skipped"));
     assert_eq!((outcome.skipped[0].line, outcome.skipped[0].name.as_str()), (11, "web/shop"));
     let AnyObject::VirtualService(shop) = &outcome.objects[0].object else { panic!() };
     assert_eq!((shop.meta.namespace.as_str(), shop.source.line), ("default", 1));
@@ -181,4 +182,23 @@ fn a_secret_hides_its_content_in_debug_output() {
     let AnyObject::Secret(secret) = &outcome.objects[0].object else { panic!() };
     assert_eq!((secret.spec.get("tls.key"), secret.spec.get("other")), (Some(&b"hello"[..]), Some(&b"hello"[..])));
     assert!(!format!("{:?}", secret.spec).contains("hello"));
+}
+
+#[test]
+fn the_mesh_config_may_stand_alone() {
+    let outcome = parse_mesh_config("mesh.yaml", "accessLogFile: /dev/stdout\n");
+    let (resources, _) = Resources::load(outcome.objects);
+    assert_eq!(resources.mesh_config().unwrap().spec.access_log_file.as_deref(), Some("/dev/stdout"));
+    assert_eq!(parse_mesh_config("mesh.yaml", "").objects.len(), 1);
+    let outcome = parse_mesh_config("mesh.yaml", "\naccessLogFiles: x\n");
+    assert!(found(&outcome)[0].starts_with("mesh.yaml:2:1: error: MeshConfig: accessLogFiles: "), "{outcome:?}");
+}
+
+#[test]
+fn the_annotation_of_a_proxy_is_read() {
+    let config = parse_proxy_config("gatewayTopology: {numTrustedProxies: 2}\nstatus_port: 15021\n").unwrap();
+    assert_eq!((config.num_trusted_proxies(), config.status_port(), config.proxy_admin_port()), (2, 15021, 15000));
+    assert_eq!(parse_proxy_config("").unwrap(), MeshProxyConfig::default());
+    assert_eq!(parse_proxy_config("concurrency: a\n").unwrap_err().len(), 1);
+    assert!(parse_proxy_config("a: [").is_err());
 }

@@ -7,6 +7,9 @@ use crate::violation::{Severity, Violation};
 /// The path of `spec`.
 pub(super) const SPEC: PathRef<'static> = PathRef::ROOT.key("spec");
 
+/// More findings than this about one object help nobody.
+const MAX_FINDINGS: usize = 200;
+
 /// Collects what is wrong with one object.
 pub(super) struct Report<'d> {
     document: &'d Document,
@@ -32,6 +35,9 @@ impl<'d> Report<'d> {
     }
 
     fn add(&mut self, path: PathRef<'_>, rule: &'static str, severity: Severity, message: String) {
+        if self.violations.len() >= MAX_FINDINGS {
+            return;
+        }
         let path = path.to_path();
         let position = self.document.locate(&path);
         self.violations.push(Violation {

@@ -94,8 +94,10 @@ fn overlapping(service: &VirtualService, path: PathRef<'_>, report: &mut Report<
             }
         }
     }
-    for (index, earlier) in prefixed.iter().enumerate() {
-        for later in prefixed[index + 1..].iter().filter(|later| covers(earlier, later)) {
+    let mut by_prefix: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, later) in prefixed.iter().enumerate() {
+        let shorter = later.prefix.char_indices().filter_map(|(end, _)| by_prefix.get(&later.prefix[..end]));
+        for earlier in shorter.flatten().map(|earlier| &prefixed[*earlier]).filter(|earlier| covers(earlier, later)) {
             let rule = rule_name(service.http[earlier.rule].name.as_deref(), earlier.rule);
             let message = format!(
                 "the prefix {:?} is not used: rule {rule} takes everything under {:?}",
@@ -103,14 +105,14 @@ fn overlapping(service: &VirtualService, path: PathRef<'_>, report: &mut Report<
             );
             report.warning(path.index(later.rule).key("match").index(later.number), INEFFECTIVE_MATCH, message);
         }
+        by_prefix.entry(later.prefix).or_default().push(index);
     }
 }
 
+/// True if the earlier match, whose prefix is a beginning of the later one's, takes everything that the later one does.
 fn covers(earlier: &Prefixed<'_>, later: &Prefixed<'_>) -> bool {
     let (one, other) = (earlier.request, later.request);
-    later.prefix != earlier.prefix
-        && later.prefix.starts_with(earlier.prefix)
-        && one.port == other.port
+    one.port == other.port
         && text_covers(&method(one), &method(other))
         && text_covers(&text(one.authority.as_ref()), &text(other.authority.as_ref()))
         && maps_cover(&one.headers, &other.headers)
