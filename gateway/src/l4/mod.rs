@@ -5,7 +5,7 @@ mod serve;
 
 use config_schema::snapshot::TcpProxy;
 
-pub use serve::serve;
+pub use serve::{Opened, open};
 
 /// What a chain says about its bytes.
 #[derive(Debug)]

@@ -13,15 +13,13 @@ use super::TcpContext;
 use super::copy::Direction;
 use crate::config::Runtime;
 use crate::format::Scope;
-use crate::headers::Headers;
-use crate::listen::drain::DrainSignal;
 use crate::message::{RequestHead, Version};
 use crate::outcome::Flag;
 use crate::proxy::Worker;
 use crate::proxy::record::{Connection, Record};
 use crate::tls::accept::DownstreamIo;
 use crate::tls::client::Inner;
-use crate::upstream::connect::{ConnectFailure, Wanted, open};
+use crate::upstream::connect::{self, ConnectFailure, Wanted};
 use crate::upstream::lb::PickContext;
 use crate::upstream::pool::Life;
 use crate::upstream::{ActiveGuard, Cluster, Host, Observed, UpstreamIo};
@@ -29,15 +27,23 @@ use crate::upstream::{ActiveGuard, Cluster, Host, Observed, UpstreamIo};
 /// Endpoints that are tried before a connection is given up.
 const CONNECT_ATTEMPTS: usize = 1;
 
-/// Serves a connection to its end.
-pub async fn serve(
-    worker: Arc<Worker>,
-    tcp: Arc<TcpContext>,
-    connection: Arc<Connection>,
-    mut io: DownstreamIo,
-    read_ahead: Bytes,
-    _drain: DrainSignal,
-) {
+/// A connection whose endpoint has been connected to, or could not be.
+pub struct Opened {
+    session: Session,
+    upstream: Option<Upstream>,
+}
+
+/// An endpoint, connected.
+struct Upstream {
+    cluster: Arc<Cluster>,
+    io: UpstreamIo,
+    life: Life,
+    _active: ActiveGuard,
+}
+
+/// Chooses an endpoint and connects to it. Nothing of the client is needed for that: where TLS is terminated it
+/// happens beside the handshake, and bytes of a server that speaks first are there when the handshake is done.
+pub async fn open(worker: Arc<Worker>, tcp: Arc<TcpContext>, connection: Arc<Connection>) -> Opened {
     let runtime = worker.shared.store.load();
     let mut session = Session {
         record: Record::new(Arc::clone(&connection), worker.shared.clock.now()),
@@ -48,8 +54,29 @@ pub async fn serve(
         connection,
     };
     let cluster = session.choose_cluster();
-    session.run(cluster.as_deref(), &mut io, &read_ahead).await;
-    session.finish(cluster.as_deref());
+    let upstream = session.open(cluster).await;
+    Opened { session, upstream }
+}
+
+impl Opened {
+    /// There is an endpoint to serve the client with.
+    pub fn is_connected(&self) -> bool {
+        self.upstream.is_some()
+    }
+
+    /// Copies bytes until the connection ends. `connection` is what is known once TLS is done.
+    pub async fn serve(mut self, connection: Arc<Connection>, mut io: DownstreamIo, read_ahead: Bytes) {
+        self.session.record.connection = connection;
+        if let Some(upstream) = self.upstream.take() {
+            self.session.copy(upstream, &mut io, &read_ahead).await;
+        }
+        self.session.finish();
+    }
+
+    /// The client did not get through its handshake.
+    pub fn abandon(mut self) {
+        self.session.finish();
+    }
 }
 
 struct Session {
@@ -79,26 +106,24 @@ impl Session {
         self.runtime.clusters.get(name.as_str()).cloned()
     }
 
-    async fn run(&mut self, cluster: Option<&Cluster>, io: &mut DownstreamIo, read_ahead: &[u8]) {
+    async fn open(&mut self, cluster: Option<Arc<Cluster>>) -> Option<Upstream> {
         let Some(cluster) = cluster else {
             self.record.flags.raise(Flag::NoClusterFound);
-            return;
+            return None;
         };
         let mut failed = None;
         for _ in 0..CONNECT_ATTEMPTS {
-            let Some(host) = self.pick(cluster) else {
+            let Some(host) = self.pick(&cluster) else {
                 self.record.flags.raise(Flag::NoHealthyUpstream);
-                return;
+                return None;
             };
             self.record.attempts += 1;
             self.record.upstream = Some(Arc::clone(&host));
             let active = ActiveGuard::new(&host.state);
-            match self.connect(cluster, &host).await {
-                Ok((mut upstream, life)) => {
+            match self.connect(&cluster, &host).await {
+                Ok((io, life)) => {
                     self.record.upstream_local_address = life.local;
-                    self.copy(cluster, io, &mut upstream, read_ahead).await;
-                    drop((active, life));
-                    return;
+                    return Some(Upstream { cluster, io, life, _active: active });
                 }
                 Err(failure) => {
                     cluster.observe(&host, Observed::ConnectFailure);
@@ -111,6 +136,7 @@ impl Session {
             self.record.flags.raise(Flag::UpstreamRetryLimitExceeded);
             self.record.upstream_transport_failure = failure.transport;
         }
+        None
     }
 
     fn pick(&self, cluster: &Cluster) -> Option<Arc<Host>> {
@@ -133,11 +159,13 @@ impl Session {
             authority: "",
             addresses: (self.connection.peer, self.connection.local),
         };
-        open(shared.dialer.as_ref(), &wanted, server_name.as_deref(), Inner::Bytes).await
+        connect::open(shared.dialer.as_ref(), &wanted, server_name.as_deref(), Inner::Bytes).await
     }
 
     /// Copies until both directions have ended, one has failed, or nothing has moved for too long.
-    async fn copy(&mut self, cluster: &Cluster, down: &mut DownstreamIo, up: &mut UpstreamIo, read_ahead: &[u8]) {
+    async fn copy(&mut self, upstream: Upstream, down: &mut DownstreamIo, read_ahead: &[u8]) {
+        let Upstream { cluster, io: mut up, life, _active } = upstream;
+        let (cluster, up) = (&*cluster, &mut up);
         let node = Arc::clone(&self.runtime.node);
         self.worker.metrics.tcp_opened(&self.record, Some(cluster), &node);
         let mut sent = Direction::with_prefix(read_ahead);
@@ -145,6 +173,8 @@ impl Session {
         let idle = self.tcp.spec.idle_timeout.or(cluster.spec.pool.tcp_idle_timeout);
         let mut timer = crate::proxy::Deadline::default();
         timer.set_after(idle);
+        let mut age = crate::proxy::Deadline::default();
+        age.set_after(self.tcp.spec.max_connection_duration);
         let mut seen = (0, 0);
         poll_fn(|cx| {
             // The stream is split by turns: each direction reads one and writes the other.
@@ -160,6 +190,9 @@ impl Session {
                 seen = (sent.bytes, received.bytes);
                 timer.set_after(idle);
             }
+            if age.poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
             timer.poll(cx)
         })
         .await;
@@ -169,19 +202,13 @@ impl Session {
         self.record.bytes_sent = received.bytes;
         self.worker.metrics.tcp_bytes(&self.record, Some(cluster), &node, received.bytes, sent.bytes);
         self.worker.metrics.tcp_closed(&self.record, Some(cluster), &node);
+        drop(life);
     }
 
-    fn finish(&mut self, _cluster: Option<&Cluster>) {
+    fn finish(&mut self) {
         self.record.duration = Some(Instant::now() - self.started);
         let Some(log) = &self.runtime.access_log else { return };
-        let request = RequestHead {
-            version: Version::Http11,
-            method: Bytes::new(),
-            scheme: Bytes::new(),
-            authority: None,
-            path: Bytes::new(),
-            headers: Headers::default(),
-        };
+        let request = RequestHead::unread(Version::Http11);
         log.write(&Scope { request: &request, response: None, trailers: None, record: &self.record });
     }
 }

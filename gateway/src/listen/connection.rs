@@ -1,6 +1,7 @@
 //! A connection from accept to the protocol that serves it.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -13,9 +14,10 @@ use super::chain::{Chain, CompiledListener, Filter};
 use super::drain::DrainSignal;
 use super::proxy_protocol::{self, Parsed};
 use super::sniff::{self, ClientHello, Sniffed};
+use crate::l4;
 use crate::net::{Conn, Rewind};
 use crate::proxy::record::{Connection, TlsInfo};
-use crate::proxy::{self, Worker};
+use crate::proxy::{self, HttpContext, Worker};
 use crate::tls::accept::{DownstreamIo, handshake};
 
 /// A connection that was accepted.
@@ -68,6 +70,7 @@ enum Rejected {
     Detection,
     NoChain,
     Handshake,
+    NoUpstream,
     Closed,
 }
 
@@ -78,6 +81,7 @@ impl Rejected {
             Rejected::Detection => "detection_timeout",
             Rejected::NoChain => "no_filter_chain",
             Rejected::Handshake => "tls_handshake",
+            Rejected::NoUpstream => "no_upstream",
             Rejected::Closed => "closed_by_client",
         }
     }
@@ -87,9 +91,15 @@ impl Rejected {
 struct Established {
     io: DownstreamIo,
     connection: Arc<Connection>,
-    filter: Filter,
+    served: Served,
     read_ahead: Bytes,
-    http2: bool,
+}
+
+/// Who serves a connection.
+enum Served {
+    Http1(Arc<HttpContext>),
+    Http2(Arc<HttpContext>),
+    Tcp(Box<l4::Opened>),
 }
 
 /// Serves a connection to its end.
@@ -107,13 +117,11 @@ pub async fn serve(worker: Arc<Worker>, accepted: Accepted) {
         }
     };
     drop(listener);
-    let Established { io, connection, filter, read_ahead, http2 } = established;
-    match filter {
-        Filter::Http(http) if http2 => {
-            Box::pin(proxy::http2::serve(worker, http, connection, io, read_ahead, drain)).await;
-        }
-        Filter::Http(http) => Box::pin(proxy::http1::serve(worker, http, connection, io, read_ahead, drain)).await,
-        Filter::Tcp(tcp) => Box::pin(crate::l4::serve(worker, tcp, connection, io, read_ahead, drain)).await,
+    let Established { io, connection, served, read_ahead } = established;
+    match served {
+        Served::Http2(http) => Box::pin(proxy::http2::serve(worker, http, connection, io, read_ahead, drain)).await,
+        Served::Http1(http) => Box::pin(proxy::http1::serve(worker, http, connection, io, read_ahead, drain)).await,
+        Served::Tcp(opened) => Box::pin(opened.serve(connection, io, read_ahead)).await,
     }
     drop(open);
 }
@@ -141,24 +149,60 @@ async fn establish(
     let chain = listener.find(local, hello.as_ref()).ok_or(Rejected::NoChain)?;
     let server_name = hello.as_ref().and_then(|hello| hello.server_name.clone()).unwrap_or_default();
     let stream = Rewind::new(buffer.freeze(), conn);
-    let (mut io, tls) = terminate(worker, listener, chain, hello, stream, deadline).await?;
-    let mut read_ahead = Bytes::new();
-    let mut http2 = false;
-    if matches!(chain.filter, Filter::Http(_)) {
-        match tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
-            Some(b"h2") => http2 = true,
-            _ => (http2, read_ahead) = detect_http2(&mut io).await?,
+    let id = worker.shared.next_connection_id();
+    let hostname = &worker.shared.hostname;
+    let connection = |tls| {
+        let server_name = server_name.clone();
+        Arc::new(Connection { id, peer, local, server_name, tls, hostname: Arc::clone(hostname) })
+    };
+    let handshake = terminate(worker, listener, chain, hello, stream, deadline);
+    match &chain.filter {
+        Filter::Http(http) => {
+            let (mut io, tls) = handshake.await?;
+            let (http2, read_ahead) = match tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
+                Some(b"h2") => (true, Bytes::new()),
+                _ => detect_http2(&mut io).await?,
+            };
+            let http = Arc::clone(http);
+            let served = if http2 { Served::Http2(http) } else { Served::Http1(http) };
+            Ok(Established { io, connection: connection(tls), served, read_ahead })
+        }
+        Filter::Tcp(tcp) => {
+            let opening = l4::open(Arc::clone(worker), Arc::clone(tcp), connection(None));
+            let (opened, (io, tls)) = open_beside(opening, handshake).await?;
+            let served = Served::Tcp(Box::new(opened));
+            Ok(Established { io, connection: connection(tls), served, read_ahead: Bytes::new() })
         }
     }
-    let connection = Connection {
-        id: worker.shared.next_connection_id(),
-        peer,
-        local,
-        server_name,
-        tls,
-        hostname: Arc::clone(&worker.shared.hostname),
-    };
-    Ok(Established { io, connection: Arc::new(connection), filter: chain.filter.clone(), read_ahead, http2 })
+}
+
+/// Connects to an endpoint while the handshake goes on. Whichever fails ends both.
+async fn open_beside<T>(
+    opening: impl Future<Output = l4::Opened>,
+    handshake: impl Future<Output = Result<T, Rejected>>,
+) -> Result<(l4::Opened, T), Rejected> {
+    let (mut opening, mut handshake) = (pin!(opening), pin!(handshake));
+    let (mut opened, mut shaken) = (None, None);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut opening, if opened.is_none() => opened = Some(done),
+            done = &mut handshake, if shaken.is_none() => shaken = Some(done),
+        }
+        match (opened.take(), shaken.take()) {
+            (Some(opened), Some(Ok(shaken))) => return Ok((opened, shaken)),
+            (Some(opened), Some(Err(rejected))) => {
+                opened.abandon();
+                return Err(rejected);
+            }
+            (Some(failed), None) if !failed.is_connected() => {
+                failed.abandon();
+                return Err(Rejected::NoUpstream);
+            }
+            (None, Some(Err(rejected))) => return Err(rejected),
+            waiting => (opened, shaken) = waiting,
+        }
+    }
 }
 
 async fn terminate(

@@ -89,7 +89,13 @@ pub async fn serve(
                 broken(ProtocolError::INVALID_HEADER_FIELD_H2);
                 h2.abrupt_shutdown(Reason::PROTOCOL_ERROR);
             }
-            Event::Accepted(Some(Err(_)) | None) => return,
+            Event::Accepted(Some(Err(error))) => {
+                if error.is_library() && error.reason() == Some(Reason::PROTOCOL_ERROR) {
+                    broken(ProtocolError::INVALID_HEADER_FIELD_H2);
+                }
+                return;
+            }
+            Event::Accepted(None) => return,
             Event::Drain => {
                 draining = true;
                 h2.graceful_shutdown();

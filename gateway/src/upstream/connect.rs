@@ -56,7 +56,6 @@ pub struct ConnectFailure {
 
 impl ConnectFailure {
     fn new(text: impl std::fmt::Display) -> Self {
-        eprintln!("DEBUG {text}");
         ConnectFailure { reason: ResetReason::ConnectionFailure(text.to_string()), transport: text.to_string() }
     }
 
