@@ -1,5 +1,6 @@
 //! The process: workers, configuration, servers for operators, and leaving in order.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,7 @@ use std::time::Duration;
 use config_schema::snapshot::Drain as DrainTimes;
 use config_schema::translate::ProxyIdentity;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::admin::{self, AdminState};
@@ -164,20 +165,28 @@ impl Control {
         }
         self.put_in_force(first);
         let (sender, mut changed) = mpsc::channel(1);
-        let extra = self.engine.files().into_iter().map(Into::into).collect();
+        let (files, extra) = watch::channel(self.pem_files());
         tokio::spawn(self.source.clone().watch(extra, sender));
         let mut leave = std::pin::pin!(told_to_leave(Arc::clone(&self.state)));
         loop {
             tokio::select! {
                 () = &mut leave => break,
                 change = changed.recv() => match change {
-                    Some(()) => self.reload(),
+                    Some(()) => {
+                        self.reload();
+                        files.send_replace(self.pem_files());
+                    }
                     None => break,
                 },
             }
         }
         self.leave().await;
         Ok(())
+    }
+
+    /// Files beside the configuration that it reads.
+    fn pem_files(&self) -> Vec<PathBuf> {
+        self.engine.files().into_iter().map(Into::into).collect()
     }
 
     fn reload(&mut self) {
@@ -199,29 +208,7 @@ impl Control {
         let process = &self.shared.observer.process;
         process.updates.inc();
         process.rejected_objects.set(i64::try_from(applied.rejections.len()).unwrap_or(i64::MAX));
-        for finding in &applied.findings {
-            match finding.severity {
-                config_schema::Severity::Error => tracing::error!("{finding}"),
-                config_schema::Severity::Warning => tracing::warn!("{finding}"),
-                config_schema::Severity::Info => tracing::debug!("{finding}"),
-            }
-        }
-        for rejection in &applied.rejections {
-            tracing::error!("{rejection}");
-        }
-        for report in &applied.reports {
-            for finding in &report.findings {
-                let object = &report.object;
-                tracing::warn!(
-                    "{} {}/{}: {}: {}",
-                    object.kind,
-                    object.namespace,
-                    object.name,
-                    finding.path,
-                    finding.message
-                );
-            }
-        }
+        log_news(&applied, &self.state.applied.lock());
         tracing::info!(version = applied.version, listeners = runtime.listeners.len(), "configuration in force");
         *self.state.applied.lock() = applied;
         let all_bound = self.state.listeners.lock().values().all(|s| matches!(s, ListenerState::Bound(_)));
@@ -247,6 +234,30 @@ impl Control {
         }
         tracing::info!(open = open(), "left");
         self.shared.store.load().access_log.iter().for_each(|log| log.flush());
+    }
+}
+
+/// Logs what was found, but not again what has been known since the change before.
+fn log_news(applied: &Applied, before: &Applied) {
+    for finding in applied.findings.iter().filter(|finding| !before.findings.contains(finding)) {
+        match finding.severity {
+            config_schema::Severity::Error => tracing::error!("{finding}"),
+            config_schema::Severity::Warning => tracing::warn!("{finding}"),
+            config_schema::Severity::Info => tracing::debug!("{finding}"),
+        }
+    }
+    for rejection in applied.rejections.iter().filter(|rejection| !before.rejections.contains(rejection)) {
+        tracing::error!("{rejection}");
+    }
+    for kept in applied.kept.iter().filter(|kept| !before.kept.contains(kept)) {
+        tracing::warn!("{kept} serves in its last good version");
+    }
+    for report in applied.reports.iter().filter(|report| !before.reports.contains(report)) {
+        let object = &report.object;
+        for finding in &report.findings {
+            let (kind, namespace, name) = (&object.kind, &object.namespace, &object.name);
+            tracing::warn!("{kind} {namespace}/{name}: {}: {}", finding.path, finding.message);
+        }
     }
 }
 

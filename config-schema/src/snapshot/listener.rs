@@ -93,6 +93,9 @@ pub struct HttpFilter {
     pub server_port: u16,
     /// Translate gRPC-Web requests (server protocol GRPC-WEB).
     pub grpc_web: bool,
+    /// Answer an HTTP/2 request for a host that only another TLS server of the port has with 421 instead of 404
+    /// (annotation `sallyport.dev/misdirected-requests: "421"` of the Gateway). Istio: 404.
+    pub misdirected: bool,
 }
 
 /// Bytes from a connection to one of some clusters.

@@ -100,6 +100,7 @@ impl ListenerBuilder<'_> {
                 route_table,
                 server_port: server_number(server),
                 grpc_web: false,
+                misdirected: false,
             }),
         })
     }
@@ -132,6 +133,7 @@ fn plain_http(group: &PortServers, server: &GatewayServer) -> FilterChain {
             route_table: server.route_table.clone().unwrap_or_default(),
             server_port: server_number(server),
             grpc_web: group.protocol == Protocol::GrpcWeb,
+            misdirected: false,
         }),
     }
 }

@@ -100,6 +100,12 @@ impl Builder {
         }
         let access_log = self.build_access_log(&snapshot, &mut rejections);
         self.forget_unused(&snapshot);
+        rejections.extend(
+            self.secrets
+                .take_stale()
+                .into_iter()
+                .map(|error| Rejection { what: "certificates".into(), reason: error.to_string() }),
+        );
         let runtime = Runtime {
             version: self.version,
             node: Arc::new(snapshot.node.clone()),
@@ -163,6 +169,7 @@ impl Builder {
                 NetworkFilter::Http(http) => Filter::Http(Arc::new(HttpContext {
                     route_table: http.route_table.as_str().into(),
                     grpc_web: http.grpc_web,
+                    siblings: if http.misdirected { sibling_tables(listener, n) } else { Vec::new() },
                 })),
                 NetworkFilter::Tcp(tcp) => Filter::Tcp(Arc::new(TcpContext { spec: tcp.clone() })),
             };
@@ -329,4 +336,15 @@ fn pool_id(spec: &snapshot::Cluster, input: &ClusterInput) -> u64 {
     format!("{:?} {:?} {:?}", spec.tls, spec.proxy_protocol, spec.pool).hash(&mut hasher);
     (input.pair, input.trust, &input.error).hash(&mut hasher);
     hasher.finish()
+}
+
+/// Tables that requests would be routed by if they had come to another chain with TLS.
+fn sibling_tables(listener: &Listener, own: usize) -> Vec<Arc<str>> {
+    let others = listener.filter_chains.iter().enumerate().filter(|(n, chain)| *n != own && chain.tls.is_some());
+    others
+        .filter_map(|(_, chain)| match &chain.filter {
+            NetworkFilter::Http(http) => Some(http.route_table.as_str().into()),
+            NetworkFilter::Tcp(_) => None,
+        })
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! Certificates and trust out of secrets and files, parsed once for each content.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use config_schema::snapshot::{CertificateSource, Secret, Snapshot, TlsCertificate, TrustBundle, TrustSource};
@@ -26,7 +26,9 @@ pub(super) struct Secrets {
     trusts: Kept<TrustBundle, Trust>,
     system: Option<Result<Arc<Trust>, TlsError>>,
     /// Names used since the last sweep.
-    used: HashMap<String, ()>,
+    used: HashSet<String>,
+    /// What is wrong, though its last good version serves.
+    stale: Vec<TlsError>,
 }
 
 impl Secrets {
@@ -38,7 +40,8 @@ impl Secrets {
             pairs: Kept::default(),
             trusts: Kept::default(),
             system: None,
-            used: HashMap::new(),
+            used: HashSet::new(),
+            stale: Vec::new(),
         }
     }
 
@@ -50,7 +53,7 @@ impl Secrets {
     ) -> Result<Arc<KeyPair>, TlsError> {
         match source {
             CertificateSource::Secret(name) => match snapshot.secrets.get(name).map(|secret| &**secret) {
-                Some(Secret::Certificate(pem)) => self.parse_pair(&format!("secret {name}"), pem.clone()),
+                Some(Secret::Certificate(pem)) => self.parse_pair(&format!("secret {name}"), Ok(pem.clone())),
                 Some(Secret::Trust(_)) => Err(TlsError::new(format!("secret {name} holds no certificate with a key"))),
                 None => Err(TlsError::new(format!("secret {name} does not exist"))),
             },
@@ -66,20 +69,23 @@ impl Secrets {
     pub(super) fn trust(&mut self, snapshot: &Snapshot, source: &TrustSource) -> Result<Arc<Trust>, TlsError> {
         match source {
             TrustSource::Secret(name) => match snapshot.secrets.get(name).map(|secret| &**secret) {
-                Some(Secret::Trust(bundle)) => self.parse_trust(&format!("secret {name}"), bundle.clone()),
+                Some(Secret::Trust(bundle)) => self.parse_trust(&format!("secret {name}"), Ok(bundle.clone())),
                 Some(Secret::Certificate(_)) => {
                     Err(TlsError::new(format!("secret {name} holds no certificate authorities")))
                 }
                 None => Err(TlsError::new(format!("secret {name} does not exist"))),
             },
             TrustSource::Files { ca, crl } => {
-                let crl = crl.as_deref().map(|path| self.read(path)).transpose()?;
-                let bundle = TrustBundle { ca: self.read(ca)?, crl };
+                let read = || {
+                    let crl = crl.as_deref().map(|path| self.read(path)).transpose()?;
+                    Ok(TrustBundle { ca: self.read(ca)?, crl })
+                };
+                let bundle = read();
                 self.parse_trust(&format!("file {ca}"), bundle)
             }
             TrustSource::Mesh => match self.identity.files.clone() {
                 Some((_, _, root)) => {
-                    let bundle = TrustBundle { ca: self.read(&root)?, crl: None };
+                    let bundle = self.read(&root).map(|ca| TrustBundle { ca, crl: None });
                     self.parse_trust(&format!("file {root}"), bundle)
                 }
                 None => Err(TlsError::new("this proxy has no mesh root certificate")),
@@ -91,8 +97,13 @@ impl Secrets {
     /// Forgets what has not been asked for since the last time.
     pub(super) fn sweep(&mut self) {
         let used = std::mem::take(&mut self.used);
-        self.pairs.retain(|name| used.contains_key(name));
-        self.trusts.retain(|name| used.contains_key(name));
+        self.pairs.retain(|name| used.contains(name));
+        self.trusts.retain(|name| used.contains(name));
+    }
+
+    /// What is wrong, though its last good version serves: said once.
+    pub(super) fn take_stale(&mut self) -> Vec<TlsError> {
+        std::mem::take(&mut self.stale)
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, TlsError> {
@@ -100,31 +111,44 @@ impl Secrets {
     }
 
     fn pair_from_files(&mut self, certificate: &str, key: &str) -> Result<Arc<KeyPair>, TlsError> {
-        let pem = TlsCertificate { chain: self.read(certificate)?, key: self.read(key)?, ocsp_staple: None };
+        let read = || Ok(TlsCertificate { chain: self.read(certificate)?, key: self.read(key)?, ocsp_staple: None });
+        let pem = read();
         self.parse_pair(&format!("file {certificate}"), pem)
     }
 
-    fn parse_pair(&mut self, name: &str, pem: TlsCertificate) -> Result<Arc<KeyPair>, TlsError> {
-        self.used.insert(name.to_owned(), ());
-        let pem = Arc::new(pem);
-        if let Some(known) = self.pairs.get(name, &pem) {
-            return Ok(known);
-        }
-        let pair = KeyPair::from_pem(&pem).map_err(|error| TlsError::new(format!("{name}: {error}")))?;
-        let pair = Arc::new(pair);
-        self.pairs.put(name, pem, Arc::clone(&pair));
-        Ok(pair)
+    fn parse_pair(&mut self, name: &str, pem: Result<TlsCertificate, TlsError>) -> Result<Arc<KeyPair>, TlsError> {
+        self.used.insert(name.to_owned());
+        parse(&mut self.pairs, &mut self.stale, name, pem, KeyPair::from_pem)
     }
 
-    fn parse_trust(&mut self, name: &str, bundle: TrustBundle) -> Result<Arc<Trust>, TlsError> {
-        self.used.insert(name.to_owned(), ());
-        let bundle = Arc::new(bundle);
-        if let Some(known) = self.trusts.get(name, &bundle) {
+    fn parse_trust(&mut self, name: &str, bundle: Result<TrustBundle, TlsError>) -> Result<Arc<Trust>, TlsError> {
+        self.used.insert(name.to_owned());
+        parse(&mut self.trusts, &mut self.stale, name, bundle, Trust::from_pem)
+    }
+}
+
+/// Parses what has changed. What cannot be parsed leaves the last good version in force.
+fn parse<K: PartialEq, V>(
+    kept: &mut Kept<K, V>,
+    stale: &mut Vec<TlsError>,
+    name: &str,
+    source: Result<K, TlsError>,
+    parse: impl Fn(&K) -> Result<V, TlsError>,
+) -> Result<Arc<V>, TlsError> {
+    let parsed = source.and_then(|source| {
+        let source = Arc::new(source);
+        if let Some(known) = kept.get(name, &source) {
             return Ok(known);
         }
-        let trust = Trust::from_pem(&bundle).map_err(|error| TlsError::new(format!("{name}: {error}")))?;
-        let trust = Arc::new(trust);
-        self.trusts.put(name, bundle, Arc::clone(&trust));
-        Ok(trust)
-    }
+        let value = Arc::new(parse(&source)?);
+        kept.put(name, source, Arc::clone(&value));
+        Ok(value)
+    });
+    parsed.or_else(|error| match kept.last(name) {
+        Some(last) => {
+            stale.push(TlsError::new(format!("{name}: {error}; its last good version stays in force")));
+            Ok(last)
+        }
+        None => Err(TlsError::new(format!("{name}: {error}"))),
+    })
 }

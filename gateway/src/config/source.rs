@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::load::Text;
@@ -57,8 +57,8 @@ impl FileSource {
         directories
     }
 
-    /// Tells when something may have changed. Runs until the receiver is gone.
-    pub async fn watch(self, extra: Vec<PathBuf>, changed: mpsc::Sender<()>) {
+    /// Tells when something may have changed, here or in `extra` files. Runs until the receiver is gone.
+    pub async fn watch(self, extra: watch::Receiver<Vec<PathBuf>>, changed: mpsc::Sender<()>) {
         let (sender, mut notices) = mpsc::channel(1);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // Reading a file is no change; a full channel already says that there is one.
@@ -68,8 +68,9 @@ impl FileSource {
         });
         loop {
             if let Ok(watcher) = watcher.as_mut() {
-                let beside = extra.iter().filter_map(|file| file.parent().map(Path::to_owned));
-                for directory in self.directories().into_iter().chain(beside) {
+                let mut directories = self.directories();
+                directories.extend(extra.borrow().iter().filter_map(|file| file.parent().map(Path::to_owned)));
+                for directory in directories {
                     // Watching twice is harmless; a directory that is gone will be found gone when it is read.
                     let _ = watcher.watch(&directory, RecursiveMode::NonRecursive);
                 }

@@ -174,7 +174,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             return Some(Outcome::RouteNotFound);
         };
         match table.find(&self.request) {
-            Matched::NoHost if self.is_misdirected(table) => Some(Outcome::Misdirected),
+            Matched::NoHost if self.is_misdirected() => Some(Outcome::Misdirected),
             Matched::NoHost => Some(Outcome::RouteNotFound),
             Matched::NoRoute(host) => {
                 if host.require_tls && self.must_redirect() {
@@ -191,10 +191,14 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         }
     }
 
-    /// Over a reused HTTP/2 connection a request may be for a host of another server: it should come on a connection of
-    /// its own (RFC 9110 §15.5.20).
-    fn is_misdirected(&self, _table: &crate::route::RouteTable) -> bool {
-        false
+    /// Browsers reuse an HTTP/2 connection for every name of its certificate, and so reach a server that does not have
+    /// the host while another has: the request should come on a connection of its own (RFC 9110 §15.5.20).
+    fn is_misdirected(&self) -> bool {
+        let authority = self.request.authority.as_deref().unwrap_or_default();
+        let serves = |name: &Arc<str>| self.runtime.route_table(name).is_some_and(|table| table.serves_host(authority));
+        self.request.version == Version::Http2
+            && self.record.connection.tls.is_some()
+            && self.http.siblings.iter().any(serves)
     }
 
     /// Whether httpsRedirect applies to this request.

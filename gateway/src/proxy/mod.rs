@@ -36,4 +36,6 @@ pub struct HttpContext {
     pub route_table: Arc<str>,
     /// Translate gRPC-Web requests.
     pub grpc_web: bool,
+    /// Routing tables of the listener's other servers with TLS, whose hosts are answered with 421; empty: with 404.
+    pub siblings: Vec<Arc<str>>,
 }
