@@ -2,6 +2,7 @@
 
 mod dump;
 mod page;
+mod profile;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -83,6 +84,8 @@ pub async fn serve_admin(address: SocketAddr, state: Arc<AdminState>) -> Result<
         .route("/findings", get(dump::findings))
         .route("/logging", get(page::level).post(page::set_level))
         .route("/stats/prometheus", get(page::metrics))
+        .route("/profile/cpu", get(profile::cpu))
+        .route("/profile/heap", get(profile::heap))
         .route("/ready", get(ready))
         .route("/quitquitquit", post(quit))
         .with_state(state);

@@ -23,6 +23,8 @@ pub(super) async fn index(State(state): State<Arc<AdminState>>) -> Html<String> 
         ("/config_dump", "everything that is in force, as JSON"),
         ("/stats/prometheus", "metrics"),
         ("/logging", "log level; POST ?level=debug changes it"),
+        ("/profile/cpu?seconds=10", "where CPU time goes, as folded stacks (flamegraph.pl, speedscope)"),
+        ("/profile/heap?seconds=60", "what is allocated meanwhile and still held then, for go tool pprof"),
         ("/ready", "readiness"),
     ]
     .iter()
