@@ -201,7 +201,8 @@ pub struct ClientValidation {
 /// Where certificate authorities come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TrustSource {
-    /// A secret of the snapshot, by name. Absent or without a CA: nobody is trusted.
+    /// A secret of the snapshot, by name. Absent or without a CA: nobody is trusted, and a server refuses every
+    /// client, also one that need not show a certificate.
     Secret(String),
     /// PEM files on the proxy's disk, watched.
     Files {

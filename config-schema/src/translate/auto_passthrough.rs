@@ -2,7 +2,7 @@
 
 use super::cluster::ClusterKey;
 use super::gateway::GatewayServer;
-use super::host::subset_of;
+use super::host::is_subset;
 use super::l4_route::tcp_settings;
 use super::protocol::Protocol;
 use super::registry::Resolution;
@@ -19,7 +19,7 @@ pub(super) fn chains(builder: &mut ListenerBuilder<'_>, server: &GatewayServer) 
     let mut chains = Vec::new();
     for service in context.registry.scope().values() {
         let alias = matches!(service.resolution, Resolution::Alias(_));
-        if service.external || alias || !hosts.iter().any(|host| subset_of(&service.host, host)) {
+        if service.external || alias || !hosts.iter().any(|host| is_subset(&service.host, host)) {
             continue;
         }
         let rule = context.rule_for(service);

@@ -77,11 +77,11 @@ pub(super) struct BuiltCluster {
 }
 
 impl Missing {
-    /// Why requests to the cluster are answered with 503, and what to do about it.
+    /// Why there is no such cluster, and what to do about it.
     pub(super) fn explain(&self, key: &ClusterKey, context: &Context<'_>) -> String {
         let ClusterKey { host, port, subset, .. } = key;
         let namespace = &context.proxy.namespace;
-        let reason = match self {
+        match self {
             Self::Host if context.registry.is_known(host) => {
                 format!("{host} is not exported to namespace {namespace}, where the proxy is")
             }
@@ -104,8 +104,7 @@ impl Missing {
                 "{host} has resolution DYNAMIC_DNS, which serves ports of protocol HTTP, HTTP2, GRPC and TLS and has \
                  no subsets"
             ),
-        };
-        format!("requests fail with 503: {reason}")
+        }
     }
 }
 

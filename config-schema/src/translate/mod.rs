@@ -151,7 +151,7 @@ fn add_clusters(snapshot: &mut Snapshot, context: &Context<'_>, wanted: &mut Wan
             }
             Err(missing) => {
                 for (object, path) in &places {
-                    let message = missing.explain(&key, context);
+                    let message = format!("{}: {}", wanted::consequence(path), missing.explain(&key, context));
                     reports.error(object, path.clone(), "unknown-destination", message);
                 }
             }

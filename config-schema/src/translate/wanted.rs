@@ -25,3 +25,14 @@ impl Wanted {
         self.secrets.entry(name.to_owned()).or_default().push((object.clone(), path.to_owned()));
     }
 }
+
+/// What happens to traffic that the destination at `path` of a VirtualService has no cluster for.
+pub(super) fn consequence(path: &str) -> &'static str {
+    if path.contains(".mirror") {
+        "copies are not sent"
+    } else if path.starts_with("spec.http") {
+        "requests fail with 503"
+    } else {
+        "connections are closed"
+    }
+}
