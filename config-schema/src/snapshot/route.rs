@@ -155,7 +155,7 @@ pub struct Forward {
     pub destinations: Vec<WeightedDestination>,
     /// New path.
     pub path_rewrite: Option<PathRewrite>,
-    /// New host. It wins over a destination's.
+    /// New host. The one before goes into `x-envoy-original-host`.
     pub host_rewrite: Option<String>,
     /// The whole answer must have come within this long after the request. `None`: no limit.
     pub timeout: Option<Duration>,
@@ -178,7 +178,7 @@ pub struct WeightedDestination {
     pub request_headers: HeaderOps,
     /// Changes of the response of this destination.
     pub response_headers: HeaderOps,
-    /// New host, unless the route has one.
+    /// Host that the route's own changes start from. It leaves no trace of the one before.
     pub host_rewrite: Option<String>,
 }
 

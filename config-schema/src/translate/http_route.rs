@@ -175,7 +175,11 @@ impl RouteBuilder<'_> {
                 hashed |= alone;
                 forward.hash_policy.extend(hash);
             }
-            let operations = Operations::new(entry.headers.as_ref());
+            let mut operations = Operations::new(entry.headers.as_ref());
+            if alone {
+                // A route's only destination is no other than the route.
+                forward.host_rewrite = forward.host_rewrite.or(operations.host.take());
+            }
             forward.destinations.push(WeightedDestination {
                 cluster: key.name(),
                 weight: if alone { 100 } else { weight },

@@ -14,7 +14,7 @@ use super::report::Reports;
 use super::virtual_service::VirtualServices;
 use super::wanted::Wanted;
 use crate::resources::gateway::ServerTlsMode;
-use crate::snapshot::{Bind, FilterChain, FilterChainMatch, HttpFilter, Listener, NetworkFilter, Transport};
+use crate::snapshot::{Bind, FilterChain, FilterChainMatch, HttpFilter, Listener, NetworkFilter};
 
 /// How long a client may take to show what it speaks.
 const DETECTION_TIMEOUT: Duration = Duration::from_secs(15);
@@ -138,13 +138,10 @@ fn plain_http(group: &PortServers, server: &GatewayServer) -> FilterChain {
     }
 }
 
-/// Connections of TLS clients that ask for one of the server's names.
+/// Connections that ask for one of the server's names; where it takes every name also those that ask for none, by TLS
+/// or without.
 fn sni_match(server: &GatewayServer) -> FilterChainMatch {
-    FilterChainMatch {
-        server_names: server.sni_names(),
-        transport: Some(Transport::Tls),
-        ..FilterChainMatch::default()
-    }
+    FilterChainMatch { server_names: server.sni_names(), ..FilterChainMatch::default() }
 }
 
 /// `NAMESPACE/GATEWAY/PORT-NAME`, for dumps and logs.

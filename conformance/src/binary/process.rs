@@ -86,6 +86,11 @@ impl Process {
         Ok(())
     }
 
+    /// Its process id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Takes the access log's entries since the last call.
     pub fn take_log(&self) -> Vec<Value> {
         std::mem::take(&mut *lock(&self.log))

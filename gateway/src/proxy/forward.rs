@@ -109,10 +109,7 @@ impl<D: Downstream> Exchange<'_, D> {
         }
         let destination = &forward.destinations[self.destination];
         if let Some(host) = &destination.host_rewrite {
-            match forward.destinations.len() {
-                1 => self.rewrite_host(if forward.host_rewrite.is_some() { None } else { Some(host) }),
-                _ => self.request.authority = Some(Bytes::copy_from_slice(host.as_bytes())),
-            }
+            self.request.authority = Some(Bytes::copy_from_slice(host.as_bytes()));
         }
         self.apply_request_ops(&route.ops.request);
         self.rewrite_host(forward.host_rewrite.as_ref());
