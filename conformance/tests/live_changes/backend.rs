@@ -7,10 +7,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// Where they listen.
-pub const ADDRESSES: [&str; 2] = ["127.0.1.1:7001", "127.0.1.2:7001"];
+pub(crate) const ADDRESSES: [&str; 2] = ["127.0.1.1:7001", "127.0.1.2:7001"];
 
 /// Starts them; they end with what is returned.
-pub async fn start() -> anyhow::Result<JoinSet<()>> {
+pub(crate) async fn start() -> anyhow::Result<JoinSet<()>> {
     let mut servers = JoinSet::new();
     for address in ADDRESSES {
         let listener = TcpListener::bind(address.parse::<SocketAddr>()?).await?;
@@ -43,7 +43,9 @@ async fn serve(stream: TcpStream) -> std::io::Result<()> {
             }
         }
         if upgrade {
-            stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n").await?;
+            stream
+                .write_all(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n")
+                .await?;
             loop {
                 line.clear();
                 if stream.read_line(&mut line).await? == 0 {

@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use base64::Engine;
 use conformance::case::behaviour_dir;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
 
 use crate::backend::ADDRESSES;
 use crate::load;
@@ -16,7 +17,7 @@ use crate::load;
 const PASSING: std::ops::Range<u16> = 9100..9104;
 
 /// A directory of configuration.
-pub struct World {
+pub(crate) struct World {
     directory: PathBuf,
     routes: u32,
     weight: u32,
@@ -27,7 +28,7 @@ pub struct World {
 
 impl World {
     /// In an empty directory.
-    pub fn new(directory: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn new(directory: &Path) -> anyhow::Result<Self> {
         Ok(World {
             directory: directory.to_owned(),
             routes: 1,
@@ -39,7 +40,7 @@ impl World {
     }
 
     /// Writes every file.
-    pub fn write_all(&self) -> anyhow::Result<()> {
+    pub(crate) fn write_all(&self) -> anyhow::Result<()> {
         self.gateway()?;
         self.routes()?;
         self.endpoints()?;
@@ -47,7 +48,7 @@ impl World {
     }
 
     /// Makes a change: of routes, weights, endpoints, certificates or listeners.
-    pub fn change(&mut self, n: u32) -> anyhow::Result<()> {
+    pub(crate) fn change(&mut self, n: u32) -> anyhow::Result<()> {
         match n % 5 {
             0 => {
                 self.listeners = (self.listeners + 1) % (PASSING.len() as u16 + 1);
@@ -73,14 +74,18 @@ impl World {
     }
 
     /// Whether the change is what is served.
-    pub async fn check(&self, n: u32) -> anyhow::Result<()> {
+    pub(crate) async fn check(&self, n: u32) -> anyhow::Result<()> {
         match n % 5 {
             0 => {
                 for (index, port) in PASSING.enumerate() {
                     let wanted = index < usize::from(self.listeners);
                     let address = ("127.0.0.1", port);
-                    let open = tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(address)).await?.is_ok();
-                    ensure!(open == wanted, "port {port}: open {open}, should be {wanted}");
+                    // Workers let go of a socket one after the other.
+                    let until = Instant::now() + Duration::from_secs(1);
+                    while TcpStream::connect(address).await.is_ok() != wanted {
+                        ensure!(Instant::now() < until, "port {port} is not as it should be: open {wanted}");
+                        sleep(Duration::from_millis(5)).await;
+                    }
                 }
                 Ok(())
             }

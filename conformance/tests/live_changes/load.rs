@@ -1,7 +1,6 @@
 //! Clients that send requests without pause over every kind of connection.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +24,7 @@ type Stream = BufReader<Box<dyn Io>>;
 
 /// What clients have seen.
 #[derive(Default)]
-pub struct Load {
+pub(crate) struct Load {
     stopping: AtomicBool,
     counts: Mutex<BTreeMap<&'static str, u64>>,
     failures: Mutex<Vec<String>>,
@@ -33,23 +32,23 @@ pub struct Load {
 
 impl Load {
     /// Everything that went wrong.
-    pub fn failures(&self) -> Vec<String> {
+    pub(crate) fn failures(&self) -> Vec<String> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Requests that were answered.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
     /// Requests by kind of client.
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.iter().map(|(kind, count)| format!("{kind}: {count}")).collect::<Vec<_>>().join(", ")
     }
 
     /// Ends all clients after the request they are at.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
@@ -69,7 +68,7 @@ impl Load {
 }
 
 /// Starts all clients.
-pub fn start(load: &Arc<Load>) -> Vec<JoinHandle<()>> {
+pub(crate) fn start(load: &Arc<Load>) -> Vec<JoinHandle<()>> {
     let mut clients = Vec::new();
     for n in 0..4 {
         let load = Arc::clone(load);
@@ -107,9 +106,7 @@ async fn handshake(stream: TcpStream) -> anyhow::Result<tokio_boring::SslStream<
     context.set_verify(SslVerifyMode::NONE);
     let mut ssl = Ssl::new(&context.build())?;
     ssl.set_hostname("site.example.com")?;
-    let mut stream = tokio_boring::SslStream::new(ssl, stream)?;
-    Pin::new(&mut stream).connect().await?;
-    Ok(stream)
+    Ok(tokio_boring::SslStreamBuilder::new(ssl, stream).connect().await?)
 }
 
 /// One request on a connection; the answer must be 200 and leave the connection open.
@@ -122,7 +119,11 @@ async fn request(stream: &mut Stream, path: &str) -> anyhow::Result<()> {
         ensure!(timeout(PATIENCE, stream.read_line(&mut line)).await.context("no answer")?? > 0, "connection closed");
         let lower = line.to_ascii_lowercase();
         if std::mem::take(&mut first) {
-            ensure!(line.starts_with("HTTP/1.1 200"), "{path}: {}", line.trim());
+            if !line.starts_with("HTTP/1.1 200") {
+                let mut rest = vec![0; 1024];
+                let n = timeout(PATIENCE, stream.read(&mut rest)).await.context("no answer")??;
+                bail!("{path}: {line}{}", String::from_utf8_lossy(&rest[..n]));
+            }
         } else if let Some(value) = lower.strip_prefix("content-length:") {
             length = value.trim().parse()?;
         } else if lower.starts_with("connection: close") {
@@ -203,12 +204,12 @@ async fn websocket(load: &Load, tls: bool) -> anyhow::Result<()> {
 }
 
 /// A request on a connection of its own.
-pub async fn get(path: &str) -> anyhow::Result<()> {
+pub(crate) async fn get(path: &str) -> anyhow::Result<()> {
     request(&mut connect(false).await?, path).await
 }
 
 /// Common name of the certificate that a new connection gets.
-pub async fn served_certificate() -> anyhow::Result<String> {
+pub(crate) async fn served_certificate() -> anyhow::Result<String> {
     let stream = handshake(TcpStream::connect("127.0.0.1:8443").await?).await?;
     let certificate = stream.ssl().peer_certificate().context("no certificate")?;
     let name = certificate.subject_name().entries_by_nid(boring::nid::Nid::COMMONNAME).next().context("no name")?;
@@ -216,7 +217,7 @@ pub async fn served_certificate() -> anyhow::Result<String> {
 }
 
 /// How many configurations have been put in force.
-pub async fn updates() -> anyhow::Result<u64> {
+pub(crate) async fn updates() -> anyhow::Result<u64> {
     let mut stream = TcpStream::connect("127.0.0.1:15090").await?;
     let head = "GET /stats/prometheus HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;
@@ -227,7 +228,7 @@ pub async fn updates() -> anyhow::Result<u64> {
 }
 
 /// Waits until another configuration is in force.
-pub async fn wait_for_update(before: u64, patience: Duration) -> anyhow::Result<()> {
+pub(crate) async fn wait_for_update(before: u64, patience: Duration) -> anyhow::Result<()> {
     let until = Instant::now() + patience;
     while updates().await? == before {
         ensure!(Instant::now() < until, "not in force after {patience:?}");

@@ -71,7 +71,9 @@ async fn run() -> anyhow::Result<()> {
         world.change(n)?;
         load::wait_for_update(before, PATIENCE).await.with_context(|| format!("change {n}"))?;
         slowest = slowest.max(changed.elapsed());
-        world.check(n).await.with_context(|| format!("change {n}"))?;
+        let checked = world.check(n).await;
+        checked
+            .with_context(|| format!("change {n}; the last requests: {:?}", process.take_log().iter().rev().take(3)))?;
         ensure!(load.failures().is_empty(), "change {n}: {}", load.failures().join("\n"));
     }
     let took = began.elapsed();

@@ -227,7 +227,13 @@ impl Builder {
     fn build_clusters(&mut self, snapshot: &Snapshot, now: Instant, rejections: &mut Vec<Rejection>) -> Clusters {
         let mut clusters = Clusters::default();
         for (name, spec) in &snapshot.clusters {
-            let cluster = self.build_cluster(snapshot, name, spec, rejections);
+            let cluster = self.build_cluster(snapshot, name, spec);
+            let endpoints = snapshot.endpoints.get(name).map(|endpoints| &**endpoints);
+            if let Some(Err(error)) = &cluster.tls
+                && needs_tls(spec, endpoints)
+            {
+                rejections.push(Rejection { what: format!("cluster {name}"), reason: format!("TLS: {error}") });
+            }
             if spec.discovery == Discovery::Endpoints {
                 let empty = snapshot::Endpoints::default();
                 let endpoints = snapshot.endpoints.get(name).map_or(&empty, |endpoints| &**endpoints);
@@ -238,13 +244,7 @@ impl Builder {
         clusters
     }
 
-    fn build_cluster(
-        &mut self,
-        snapshot: &Snapshot,
-        name: &str,
-        spec: &Arc<snapshot::Cluster>,
-        rejections: &mut Vec<Rejection>,
-    ) -> Arc<Cluster> {
+    fn build_cluster(&mut self, snapshot: &Snapshot, name: &str, spec: &Arc<snapshot::Cluster>) -> Arc<Cluster> {
         let tls_spec = match &spec.tls {
             UpstreamTlsMode::Disable => None,
             UpstreamTlsMode::Tls(tls) | UpstreamTlsMode::Auto(tls) => Some(tls),
@@ -262,9 +262,6 @@ impl Builder {
         let tls = match (tls_spec, parts) {
             (Some(spec), Some(parts)) => {
                 let built = parts.and_then(|(pair, trust)| ClientTls::new(spec, pair.as_deref(), trust).map(Arc::new));
-                if let Err(error) = &built {
-                    rejections.push(Rejection { what: format!("cluster {name}"), reason: format!("TLS: {error}") });
-                }
                 Some(built.map_err(|error| error.to_string()))
             }
             _ => None,
@@ -336,6 +333,17 @@ fn pool_id(spec: &snapshot::Cluster, input: &ClusterInput) -> u64 {
     format!("{:?} {:?} {:?}", spec.tls, spec.proxy_protocol, spec.pool).hash(&mut hasher);
     (input.pair, input.trust, &input.error).hash(&mut hasher);
     hasher.finish()
+}
+
+/// Whether requests fail without TLS: a proxy outside the mesh has no certificate for it, and may need none.
+fn needs_tls(spec: &snapshot::Cluster, endpoints: Option<&snapshot::Endpoints>) -> bool {
+    match spec.tls {
+        UpstreamTlsMode::Disable => false,
+        UpstreamTlsMode::Tls(_) => true,
+        UpstreamTlsMode::Auto(_) => endpoints.is_some_and(|endpoints| {
+            endpoints.localities.iter().any(|group| group.endpoints.iter().any(|endpoint| endpoint.mesh_tls))
+        }),
+    }
 }
 
 /// Tables that requests would be routed by if they had come to another chain with TLS.

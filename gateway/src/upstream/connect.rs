@@ -197,8 +197,8 @@ pub async fn open(
     }
     let io = match &wanted.cluster.tls {
         None => UpstreamIo::Plain(conn),
+        Some(_) if !wanted.cluster.uses_tls(wanted.host) => UpstreamIo::Plain(conn),
         Some(Err(reason)) => return Err(ConnectFailure::new(format!("TLS_error: {reason}"))),
-        Some(Ok(_)) if !wanted.cluster.uses_tls(wanted.host) => UpstreamIo::Plain(conn),
         Some(Ok(tls)) => match timeout_at(deadline, tls.connect(conn, server_name, inner)).await {
             Ok(Ok(stream)) => UpstreamIo::Tls(Box::new(stream)),
             Ok(Err(error)) => return Err(ConnectFailure::new(format!("TLS_error: {error}"))),
