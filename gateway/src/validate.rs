@@ -21,14 +21,10 @@ pub fn run(options: &Validate) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let loaded = Loader::default().load(&texts);
-    let mut findings = loaded.findings.clone();
+    let mut loaded = Loader::default().load(&texts);
     let translation = translate(&loaded.resources, &proxy_identity(options.proxy.as_ref()));
-    for report in &translation.reports {
-        for finding in &report.findings {
-            findings.push(loaded.locate(&report.object, finding));
-        }
-    }
+    loaded.add_reports(&translation.reports);
+    let mut findings = loaded.findings;
     findings.sort_by(|a, b| (&a.file, a.line, a.column, &a.path).cmp(&(&b.file, b.line, b.column, &b.path)));
     findings.dedup();
     if print(&findings, options.output, texts.len()).is_err() {

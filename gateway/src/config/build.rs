@@ -260,9 +260,11 @@ impl Builder {
             return known;
         }
         let tls = match (tls_spec, parts) {
-            (Some(spec), Some(parts)) => {
-                let built = parts.and_then(|(pair, trust)| ClientTls::new(spec, pair.as_deref(), trust).map(Arc::new));
-                if let Err(error) = &built {
+            (Some(tls), Some(parts)) => {
+                let built = parts.and_then(|(pair, trust)| ClientTls::new(tls, pair.as_deref(), trust).map(Arc::new));
+                if let Err(error) = &built
+                    && speaks_tls(snapshot, name, &spec.tls)
+                {
                     rejections.push(Rejection { what: format!("cluster {name}"), reason: format!("TLS: {error}") });
                 }
                 Some(built.map_err(|error| error.to_string()))
@@ -321,6 +323,18 @@ impl Builder {
                 None
             }
         }
+    }
+}
+
+/// Whether TLS is spoken to any endpoint: mesh TLS is only where an endpoint has it, and a proxy without an identity is
+/// no worse for it elsewhere.
+fn speaks_tls(snapshot: &Snapshot, cluster: &str, mode: &UpstreamTlsMode) -> bool {
+    match mode {
+        UpstreamTlsMode::Disable => false,
+        UpstreamTlsMode::Tls(_) => true,
+        UpstreamTlsMode::Auto(_) => snapshot.endpoints.get(cluster).is_some_and(|endpoints| {
+            endpoints.localities.iter().flat_map(|locality| &locality.endpoints).any(|endpoint| endpoint.mesh_tls)
+        }),
     }
 }
 

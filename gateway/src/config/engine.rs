@@ -8,14 +8,16 @@ use config_schema::snapshot::{CertificateSource, NetworkFilter, Snapshot, TrustS
 use config_schema::translate::{ProxyIdentity, Report, translate};
 
 use super::load::{Loader, Text};
-use super::{Builder, Rejection, Store};
+use super::{Builder, Change, Rejection, Store};
 
 /// What came of applying configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Applied {
     /// Version in force.
     pub version: u64,
-    /// What reading and validating found.
+    /// What differs from the version before; empty for the first.
+    pub changes: Vec<Change>,
+    /// What reading, validating and translating found.
     pub findings: Vec<Violation>,
     /// What became of each object.
     pub reports: Vec<Report>,
@@ -52,12 +54,14 @@ impl Engine {
         if current.version > 0 && self.last == texts && files(&current.snapshot).is_empty() {
             return None;
         }
-        let loaded = self.loader.load(&texts);
+        let mut loaded = self.loader.load(&texts);
         self.last = texts;
         let translation = translate(&loaded.resources, &self.identity);
+        loaded.add_reports(&translation.reports);
         let (runtime, rejections) = self.builder.build(Arc::new(translation.snapshot), now);
         let applied = Arc::new(Applied {
             version: runtime.version,
+            changes: if current.version > 0 { loaded.changes } else { Vec::new() },
             findings: loaded.findings,
             reports: translation.reports,
             rejections,

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use config_schema::document::{Document, FieldPath, Segment};
+use config_schema::document::{FieldPath, Segment};
 use config_schema::parse::{ParseOutcome, parse_documents};
 use config_schema::resources::{Parsed, Resources};
 use config_schema::snapshot::ObjectRef;
-use config_schema::translate::Finding;
+use config_schema::translate::{Finding, Report};
 use config_schema::validate::validate;
 use config_schema::{Severity, Violation};
+
+use super::changes::{Change, Documents, changes};
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +31,27 @@ pub struct Loaded {
     pub findings: Vec<Violation>,
     /// Objects that are served in an earlier version, because the present one is wrong.
     pub kept: Vec<String>,
+    /// What differs from the time before.
+    pub changes: Vec<Change>,
     /// The text of each object, by its name.
-    documents: HashMap<String, Arc<Document>>,
+    documents: Documents,
 }
 
 impl Loaded {
+    /// Adds what translating found, where it stands in the texts.
+    pub fn add_reports(&mut self, reports: &[Report]) {
+        for report in reports {
+            for finding in &report.findings {
+                let found = self.locate(&report.object, finding);
+                if !self.findings.contains(&found) {
+                    self.findings.push(found);
+                }
+            }
+        }
+    }
+
     /// A finding about an object as a finding about its text.
-    pub fn locate(&self, object: &ObjectRef, finding: &Finding) -> Violation {
+    fn locate(&self, object: &ObjectRef, finding: &Finding) -> Violation {
         let name = format!("{} {}/{}", object.kind, object.namespace, object.name);
         let document = self.documents.get(&name);
         let position = document.map(|document| document.locate(&field_path(&finding.path)));
@@ -76,6 +92,8 @@ pub struct Loader {
     parsed: HashMap<String, (String, Arc<Judged>)>,
     /// The last good version of each object, by file and name.
     good: BTreeMap<(String, String), Parsed>,
+    /// The text of each object, as it was served last.
+    documents: Documents,
 }
 
 /// A file's objects, judged.
@@ -120,6 +138,8 @@ impl Loader {
         self.good = good;
         loaded.documents =
             objects.iter().map(|parsed| (parsed.key().to_string(), Arc::clone(&parsed.document))).collect();
+        loaded.changes = changes(&self.documents, &loaded.documents);
+        self.documents.clone_from(&loaded.documents);
         let (resources, duplicates) = Resources::load(objects);
         loaded.resources = resources;
         loaded.findings.extend(duplicates);
