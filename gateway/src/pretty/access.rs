@@ -21,6 +21,8 @@ pub(super) fn line(entry: &Map<String, Value>) -> Option<String> {
         _ => Paint::Good,
     };
     let status = if code == 0 { "-".to_owned() } else { code.to_string() };
+    // Without a server name nobody knows whether it was TLS.
+    let tls = text("requested_server_name").map_or("", |_| " tls");
     let protocol = match text("protocol") {
         Some("HTTP/2") => " h2",
         Some("HTTP/1.0") => " 1.0",
@@ -35,20 +37,16 @@ pub(super) fn line(entry: &Map<String, Value>) -> Option<String> {
         column(&destination(&text), 27),
         paint.over(&format!("{status:>3} {flags:4}")),
         format_args!("{:>5}", duration.as_deref().unwrap_or("-")),
-        Paint::Dim.over(protocol),
+        Paint::Dim.over(&format!("{tls}{protocol}")),
     ))
 }
 
 /// What was asked for.
 fn target<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> String {
-    let server_name = text("requested_server_name");
     match (text("authority"), text("path")) {
-        // Without a server name nobody knows whether it was TLS.
-        (Some(host), path) => {
-            format!("{}{host}{}", if server_name.is_some() { "https://" } else { "" }, path.unwrap_or_default())
-        }
+        (Some(host), path) => format!("{host}{}", path.unwrap_or_default()),
         (None, Some(path)) => path.to_owned(),
-        (None, None) => server_name.or_else(|| text("downstream_local_address")).unwrap_or("-").to_owned(),
+        (None, None) => text("requested_server_name").or_else(|| text("downstream_local_address")).unwrap_or("-").to_owned(),
     }
 }
 

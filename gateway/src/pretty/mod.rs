@@ -52,8 +52,8 @@ mod tests {
                 "response_flags":"-","response_code_details":"via_upstream","route_name":"page","duration":3,
                 "upstream_cluster":"outbound|9080|v1|productpage.default.svc.cluster.local",
                 "upstream_host":"127.0.90.10:9080"}"#,
-                "12:34:56 GET  https://localhost:8443/productpage?a=b page              \
-                 productpage v1 127.0.90.10  200          3 ms h2",
+                "12:34:56 GET  localhost:8443/productpage?a=b         page              \
+                 productpage v1 127.0.90.10  200          3 ms tls h2",
             ),
             (
                 r#"{"start_time":"2026-01-02T12:34:56.789Z","method":"GET","path":"/x","protocol":"HTTP/1.1",
@@ -67,7 +67,7 @@ mod tests {
                 "response_code":0,"response_flags":"UF","duration":12,"requested_server_name":"db.example.com",
                 "upstream_cluster":"outbound|443||db.example.com","upstream_host":"127.0.0.9:443"}"#,
                 "12:34:56 TCP  db.example.com                         -                 \
-                 db.example.com 127.0.0.9      - UF      12 ms",
+                 db.example.com 127.0.0.9      - UF      12 ms tls",
             ),
         ];
         for (entry, expected) in cases {
