@@ -85,6 +85,16 @@ impl Builder {
         }
     }
 
+    /// PEM files of the proxy's own identity.
+    pub(super) fn identity_files(&self) -> Vec<String> {
+        self.secrets.identity_files()
+    }
+
+    /// Reads a PEM file.
+    pub(super) fn read_file(&self, path: &str) -> Result<Vec<u8>, TlsError> {
+        self.secrets.read(path)
+    }
+
     /// Compiles a snapshot.
     pub fn build(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> (Runtime, Vec<Rejection>) {
         let mut rejections = Vec::new();

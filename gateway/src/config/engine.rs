@@ -34,13 +34,26 @@ pub struct Engine {
     identity: ProxyIdentity,
     store: Arc<Store>,
     last: Vec<Text>,
+    /// PEM files beside the configuration, as they were read last.
+    last_files: Files,
     applied: Arc<Applied>,
 }
+
+/// Files by path with their content; `None` for one that cannot be read.
+type Files = Vec<(String, Option<Vec<u8>>)>;
 
 impl Engine {
     /// For one proxy.
     pub fn new(identity: ProxyIdentity, builder: Builder, store: Arc<Store>) -> Self {
-        Engine { loader: Loader::default(), builder, identity, store, last: Vec::new(), applied: Arc::default() }
+        Engine {
+            loader: Loader::default(),
+            builder,
+            identity,
+            store,
+            last: Vec::new(),
+            last_files: Files::new(),
+            applied: Arc::default(),
+        }
     }
 
     /// What came of the last change.
@@ -51,13 +64,15 @@ impl Engine {
     /// Reads, translates, compiles and puts in force. `None` if nothing has changed.
     pub fn apply(&mut self, texts: Vec<Text>, now: Instant) -> Option<Arc<Applied>> {
         let current = self.store.load();
-        if current.version > 0 && self.last == texts && files(&current.snapshot).is_empty() {
+        if current.version > 0 && self.last == texts && self.last_files == self.read_files(&current.snapshot) {
             return None;
         }
         let mut loaded = self.loader.load(&texts);
         self.last = texts;
         let translation = translate(&loaded.resources, &self.identity);
         loaded.add_reports(&translation.reports);
+        // Before they are compiled: a change in between is seen the next time.
+        self.last_files = self.read_files(&translation.snapshot);
         let (runtime, rejections) = self.builder.build(Arc::new(translation.snapshot), now);
         let applied = Arc::new(Applied {
             version: runtime.version,
@@ -74,7 +89,20 @@ impl Engine {
 
     /// Files beside the configuration that it reads: they are watched too.
     pub fn files(&self) -> Vec<String> {
-        files(&self.store.load().snapshot)
+        self.named_files(&self.store.load().snapshot)
+    }
+
+    fn named_files(&self, snapshot: &Snapshot) -> Vec<String> {
+        let mut files = files(snapshot);
+        files.extend(self.builder.identity_files());
+        files.sort();
+        files.dedup();
+        files
+    }
+
+    fn read_files(&self, snapshot: &Snapshot) -> Files {
+        let files = self.named_files(snapshot).into_iter();
+        files.map(|path| (self.builder.read_file(&path).ok(), path)).map(|(content, path)| (path, content)).collect()
     }
 }
 

@@ -106,7 +106,14 @@ impl Secrets {
         std::mem::take(&mut self.stale)
     }
 
-    fn read(&self, path: &str) -> Result<Vec<u8>, TlsError> {
+    /// The proxy's own files.
+    pub(super) fn identity_files(&self) -> Vec<String> {
+        let files = self.identity.files.clone();
+        files.map(|(certificate, key, root)| vec![certificate, key, root]).unwrap_or_default()
+    }
+
+    /// Reads a PEM file.
+    pub(super) fn read(&self, path: &str) -> Result<Vec<u8>, TlsError> {
         (self.read_file)(path).map_err(|error| TlsError::new(format!("file {path}: {error}")))
     }
 
