@@ -16,6 +16,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, at the start")]
 pub enum Command {
     /// Serve.
     Run(Run),

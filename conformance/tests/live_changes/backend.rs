@@ -43,7 +43,9 @@ async fn serve(stream: TcpStream) -> std::io::Result<()> {
             }
         }
         if upgrade {
-            stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n").await?;
+            stream
+                .write_all(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n")
+                .await?;
             loop {
                 line.clear();
                 if stream.read_line(&mut line).await? == 0 {

@@ -136,7 +136,7 @@ pub(super) async fn findings(State(state): State<Arc<AdminState>>) -> Json<Value
         .collect();
     Json(json!({
         "version": applied.version,
-        "findings": applied.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "findings": applied.all_findings().map(ToString::to_string).collect::<Vec<_>>(),
         "rejected": applied.rejections.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "served_in_an_earlier_version": applied.kept,
         "objects": reports,

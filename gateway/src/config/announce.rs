@@ -9,8 +9,8 @@ pub(crate) fn announce(before: &Applied, now: &Applied, listeners: usize) {
     for change in &now.changes {
         tracing::info!("changed: {change}");
     }
-    let is_new = |finding: &&Violation| !before.findings.iter().any(|old| is_same(old, finding));
-    for finding in now.findings.iter().filter(is_new) {
+    let is_new = |finding: &&Violation| !before.all_findings().any(|old| is_same(old, finding));
+    for finding in now.all_findings().filter(is_new) {
         match finding.severity {
             Severity::Error => tracing::error!("{finding}"),
             Severity::Warning => tracing::warn!("{finding}"),
@@ -20,14 +20,14 @@ pub(crate) fn announce(before: &Applied, now: &Applied, listeners: usize) {
     for rejection in now.rejections.iter().filter(|rejection| !before.rejections.contains(rejection)) {
         tracing::error!("{rejection}");
     }
-    let gone = |old: &&Violation| old.is_error() && !now.findings.iter().any(|finding| is_same(old, finding));
-    for finding in before.findings.iter().filter(gone) {
+    let gone = |old: &&Violation| old.is_error() && !now.all_findings().any(|finding| is_same(old, finding));
+    for finding in before.all_findings().filter(gone) {
         tracing::info!("mended: {finding}");
     }
     for kept in now.kept.iter().filter(|kept| !before.kept.contains(kept)) {
         tracing::warn!("{kept} serves in its last good version");
     }
-    let errors = now.findings.iter().filter(|finding| finding.is_error()).count() + now.rejections.len();
+    let errors = now.all_findings().filter(|finding| finding.is_error()).count() + now.rejections.len();
     tracing::info!(version = now.version, listeners, errors, "configuration in force");
 }
 

@@ -165,7 +165,7 @@ fn write_value(node: &Node, text: &mut String) {
         Content::Integer(value) => text.push_str(&value.to_string()),
         Content::Float(value) => text.push_str(&value.to_string()),
         Content::String(value) | Content::Word(value) => text.extend(value.escape_debug()),
-        Content::Sequence(items) => list(text, ['[', ']'], items, |item, text| write_value(item, text)),
+        Content::Sequence(items) => list(text, ['[', ']'], items, write_value),
         Content::Mapping(entries) => list(text, ['{', '}'], entries, |entry, text| {
             text.push_str(&entry.key);
             text.push_str(": ");
@@ -204,10 +204,8 @@ mod tests {
     }
 
     fn routes(weights: &[u32]) -> String {
-        let routes: String = weights
-            .iter()
-            .map(|weight| format!("    - {{destination: {{host: a}}, weight: {weight}}}\n"))
-            .collect();
+        let routes: String =
+            weights.iter().map(|weight| format!("    - {{destination: {{host: a}}, weight: {weight}}}\n")).collect();
         format!(
             "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: x}}\nspec:\n  hosts: [a]\n  \
              http:\n  - route:\n{routes}"
@@ -255,10 +253,7 @@ mod tests {
         let secret = |key: &str| {
             format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\ndata:\n  tls.key: {key}\n  tls.crt: YQ==\n")
         };
-        assert_eq!(
-            told(&secret("Zm9v"), &secret("YmFy")),
-            ["a.yaml:5: Secret default/s: data[\"tls.key\"] changed"]
-        );
+        assert_eq!(told(&secret("Zm9v"), &secret("YmFy")), ["a.yaml:5: Secret default/s: data[\"tls.key\"] changed"]);
     }
 
     #[test]

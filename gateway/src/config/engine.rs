@@ -17,8 +17,10 @@ pub struct Applied {
     pub version: u64,
     /// What differs from the version before; empty for the first.
     pub changes: Vec<Change>,
-    /// What reading, validating and translating found.
+    /// What reading and validating found.
     pub findings: Vec<Violation>,
+    /// What translating and compiling found in objects that are in force otherwise.
+    pub translated: Vec<Violation>,
     /// What became of each object.
     pub reports: Vec<Report>,
     /// What could not be compiled.
@@ -41,6 +43,13 @@ pub struct Engine {
 
 /// Files by path with their content; `None` for one that cannot be read.
 type Files = Vec<(String, Option<Vec<u8>>)>;
+
+impl Applied {
+    /// Everything that was found where it stands in the texts.
+    pub fn all_findings(&self) -> impl Iterator<Item = &Violation> {
+        self.findings.iter().chain(&self.translated)
+    }
+}
 
 impl Engine {
     /// For one proxy.
@@ -67,17 +76,20 @@ impl Engine {
         if current.version > 0 && self.last == texts && self.last_files == self.read_files(&current.snapshot) {
             return None;
         }
-        let mut loaded = self.loader.load(&texts);
+        let loaded = self.loader.load(&texts);
         self.last = texts;
         let translation = translate(&loaded.resources, &self.identity);
-        loaded.add_reports(&translation.reports);
+        let mut translated = loaded.locate_reports(&translation.reports);
         // Before they are compiled: a change in between is seen the next time.
         self.last_files = self.read_files(&translation.snapshot);
         let (runtime, rejections) = self.builder.build(Arc::new(translation.snapshot), now);
+        let (unusable, rejections) = loaded.locate_rejections(rejections);
+        translated.extend(unusable);
         let applied = Arc::new(Applied {
             version: runtime.version,
             changes: if current.version > 0 { loaded.changes } else { Vec::new() },
             findings: loaded.findings,
+            translated,
             reports: translation.reports,
             rejections,
             kept: loaded.kept,

@@ -12,7 +12,7 @@ pub mod source;
 mod store;
 
 pub(crate) use announce::announce;
-pub use build::{Builder, Rejection};
+pub use build::{Builder, Cause, Rejection};
 pub use changes::Change;
 pub use engine::{Applied, Engine};
 pub use runtime::Runtime;

@@ -103,20 +103,17 @@ impl<'a> Scope<'a> {
                 (Some(_) | None, _) => Value::Missing,
             },
             Plain::RouteName => text(&record.route_name),
-            Plain::UpstreamHost | Plain::UpstreamRemoteAddress => text(record.upstream_host()),
-            Plain::UpstreamRemoteAddressWithoutPort => part(record.upstream_host(), Part::Address),
-            Plain::UpstreamRemotePort => part(record.upstream_host(), Part::Port),
-            // Istio gives clusters an alternative stat name that ends with a semicolon; this operator shows it.
-            Plain::UpstreamCluster => match &*record.upstream_cluster {
-                "" => Value::Missing,
-                name => Value::Owned(format!("{name};")),
-            },
-            Plain::UpstreamClusterRaw => text(&record.upstream_cluster),
-            Plain::UpstreamLocalAddress => display(record.upstream_local_address),
-            Plain::UpstreamLocalAddressWithoutPort => display(record.upstream_local_address.map(|a| a.ip())),
-            Plain::UpstreamLocalPort => number(record.upstream_local_address.map(|a| a.port())),
-            Plain::UpstreamTransportFailureReason => text(&record.upstream_transport_failure),
-            Plain::UpstreamRequestAttemptCount => Value::Number(u64::from(record.attempts)),
+            Plain::UpstreamHost
+            | Plain::UpstreamRemoteAddress
+            | Plain::UpstreamRemoteAddressWithoutPort
+            | Plain::UpstreamRemotePort
+            | Plain::UpstreamCluster
+            | Plain::UpstreamClusterRaw
+            | Plain::UpstreamLocalAddress
+            | Plain::UpstreamLocalAddressWithoutPort
+            | Plain::UpstreamLocalPort
+            | Plain::UpstreamTransportFailureReason
+            | Plain::UpstreamRequestAttemptCount => self.upstream(operator),
             Plain::GrpcStatus => {
                 self.grpc_status().map_or(Value::Missing, |code| Value::Bytes(grpc_name(code).as_bytes()))
             }
@@ -149,6 +146,27 @@ impl<'a> Scope<'a> {
             | Plain::DownstreamLocalSubject
             | Plain::DownstreamLocalUriSan
             | Plain::DownstreamLocalDnsSan => self.tls(operator),
+        }
+    }
+
+    fn upstream(&self, operator: Plain) -> Value<'a> {
+        let record = self.record;
+        match operator {
+            Plain::UpstreamHost | Plain::UpstreamRemoteAddress => text(record.upstream_host()),
+            Plain::UpstreamRemoteAddressWithoutPort => part(record.upstream_host(), Part::Address),
+            Plain::UpstreamRemotePort => part(record.upstream_host(), Part::Port),
+            // Istio gives clusters an alternative stat name that ends with a semicolon; this operator shows it.
+            Plain::UpstreamCluster => match &*record.upstream_cluster {
+                "" => Value::Missing,
+                name => Value::Owned(format!("{name};")),
+            },
+            Plain::UpstreamClusterRaw => text(&record.upstream_cluster),
+            Plain::UpstreamLocalAddress => display(record.upstream_local_address),
+            Plain::UpstreamLocalAddressWithoutPort => display(record.upstream_local_address.map(|a| a.ip())),
+            Plain::UpstreamLocalPort => number(record.upstream_local_address.map(|a| a.port())),
+            Plain::UpstreamTransportFailureReason => text(&record.upstream_transport_failure),
+            Plain::UpstreamRequestAttemptCount => Value::Number(u64::from(record.attempts)),
+            _ => Value::Missing,
         }
     }
 

@@ -46,7 +46,9 @@ fn target<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> String {
     match (text("authority"), text("path")) {
         (Some(host), path) => format!("{host}{}", path.unwrap_or_default()),
         (None, Some(path)) => path.to_owned(),
-        (None, None) => text("requested_server_name").or_else(|| text("downstream_local_address")).unwrap_or("-").to_owned(),
+        (None, None) => {
+            text("requested_server_name").or_else(|| text("downstream_local_address")).unwrap_or("-").to_owned()
+        }
     }
 }
 
@@ -65,12 +67,7 @@ fn destination<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> String {
     let endpoint = text("upstream_host").unwrap_or("(nobody)");
     // A port that is the service's own says nothing new.
     let endpoint = endpoint.strip_suffix(port).and_then(|address| address.strip_suffix(':')).unwrap_or(endpoint);
-    [host.as_str(), subset, endpoint]
-        .iter()
-        .filter(|part| !part.is_empty())
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ")
+    [host.as_str(), subset, endpoint].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(" ")
 }
 
 /// `reviews` of `reviews.default.svc.cluster.local`, `reviews.shop` of another namespace; other hosts stay.

@@ -21,7 +21,12 @@ use tokio_rustls::TlsConnector;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// GET over HTTP/1.1 in clear.
-pub(crate) async fn get(to: SocketAddr, host: &str, path: &str, headers: &HeaderMap) -> anyhow::Result<Response<Bytes>> {
+pub(crate) async fn get(
+    to: SocketAddr,
+    host: &str,
+    path: &str,
+    headers: &HeaderMap,
+) -> anyhow::Result<Response<Bytes>> {
     let exchange = async {
         let stream = TcpStream::connect(to).await.with_context(|| format!("connect to {to}"))?;
         http1(stream, host, path, headers).await

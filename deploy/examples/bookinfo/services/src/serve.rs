@@ -45,7 +45,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let mut servers = JoinSet::new();
     for (name, last, router) in pods(options.gateway) {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 90, last)), PORT);
-        let listener = TcpListener::bind(address).await.with_context(|| format!("{name} cannot listen on {address}"))?;
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("{name} cannot listen on {address}"))?;
         servers.spawn(async move { axum::serve(listener, router).await });
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
