@@ -46,7 +46,7 @@ impl Embedded {
         let failed = |error: String| LaunchError::Failed(error);
         let mesh = mesh_config_map(case.mesh.as_deref()).map_err(|e| failed(format!("{e:#}")))?;
         let texts = [("mesh.yaml", mesh), ("world.yaml", world.text.clone()), ("case.yaml", case.config.clone())];
-        let texts = texts.map(|(path, text)| Text { path: path.to_owned(), text }).to_vec();
+        let texts = texts.map(|(path, text)| Text::new(path, text)).to_vec();
         let (namespace, pod) = case.proxy().split_once('/').unwrap_or(("", case.proxy()));
         let identity = ProxyIdentity::Pod { namespace: namespace.to_owned(), name: pod.to_owned(), role: None };
         let store = Arc::new(Store::default());

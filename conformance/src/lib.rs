@@ -3,6 +3,7 @@
 //! A [`case::Case`] is a configuration with exchanges. [`run::Bench`] plays them against anything that is a
 //! [`run::Gateway`], with [`echo::Echo`] servers behind it, and [`compare`] tells where an answer differs from the
 //! recorded one. Gateways run in memory ([`memory::Network`] is what they dial then) or as a process ([`binary`]).
+#![forbid(unsafe_code)]
 
 pub mod answer;
 pub mod binary;

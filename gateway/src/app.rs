@@ -16,7 +16,7 @@ use crate::admin::{self, AdminState};
 use crate::cli::{Endpoint, Run};
 use crate::clock::Clock;
 use crate::config::source::FileSource;
-use crate::config::{Applied, Builder, Engine, Identity, Store};
+use crate::config::{Applied, Builder, Engine, Identity, Store, announce};
 use crate::listen::drain::Drain;
 use crate::listen::manager::{ListenerState, Manager, Serve};
 use crate::logging::Logging;
@@ -38,7 +38,7 @@ pub fn proxy_identity(pod: Option<&(String, String)>) -> ProxyIdentity {
 
 /// Serves until told to leave.
 pub fn run(options: Run) -> ExitCode {
-    let logging = Logging::start(&options.log);
+    let logging = Logging::start(&options.log, options.log_format);
     match start(&options, logging) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -180,7 +180,11 @@ impl Control {
                 },
             }
         }
-        self.leave().await;
+        let again = told_to_leave(Arc::clone(&self.state));
+        tokio::select! {
+            () = self.leave() => {}
+            () = again => tracing::warn!("told to leave a second time: left without waiting"),
+        }
         Ok(())
     }
 
@@ -208,9 +212,8 @@ impl Control {
         let process = &self.shared.observer.process;
         process.updates.inc();
         process.rejected_objects.set(i64::try_from(applied.rejections.len()).unwrap_or(i64::MAX));
-        log_news(&applied, &self.state.applied.lock());
-        tracing::info!(version = applied.version, listeners = runtime.listeners.len(), "configuration in force");
-        *self.state.applied.lock() = applied;
+        let before = std::mem::replace(&mut *self.state.applied.lock(), Arc::clone(&applied));
+        announce(&before, &applied, runtime.listeners.len());
         let all_bound = self.state.listeners.lock().values().all(|s| matches!(s, ListenerState::Bound(_)));
         // Once ready, a later listener that cannot be bound does not take the others out of service.
         if all_bound {
@@ -234,30 +237,6 @@ impl Control {
         }
         tracing::info!(open = open(), "left");
         self.shared.store.load().access_log.iter().for_each(|log| log.flush());
-    }
-}
-
-/// Logs what was found, but not again what has been known since the change before.
-fn log_news(applied: &Applied, before: &Applied) {
-    for finding in applied.findings.iter().filter(|finding| !before.findings.contains(finding)) {
-        match finding.severity {
-            config_schema::Severity::Error => tracing::error!("{finding}"),
-            config_schema::Severity::Warning => tracing::warn!("{finding}"),
-            config_schema::Severity::Info => tracing::debug!("{finding}"),
-        }
-    }
-    for rejection in applied.rejections.iter().filter(|rejection| !before.rejections.contains(rejection)) {
-        tracing::error!("{rejection}");
-    }
-    for kept in applied.kept.iter().filter(|kept| !before.kept.contains(kept)) {
-        tracing::warn!("{kept} serves in its last good version");
-    }
-    for report in applied.reports.iter().filter(|report| !before.reports.contains(report)) {
-        let object = &report.object;
-        for finding in &report.findings {
-            let (kind, namespace, name) = (&object.kind, &object.namespace, &object.name);
-            tracing::warn!("{kind} {namespace}/{name}: {}: {}", finding.path, finding.message);
-        }
     }
 }
 

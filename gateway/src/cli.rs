@@ -16,11 +16,14 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, at the start")]
 pub enum Command {
     /// Serve.
     Run(Run),
     /// Check configuration without serving it; the exit code is 1 if an error was found.
     Validate(Validate),
+    /// Make access-log and log lines in JSON, from standard input, readable; other lines stay as they are.
+    Pretty,
 }
 
 /// Serving.
@@ -66,6 +69,9 @@ pub struct Run {
     /// Log level: error, warn, info, debug, trace, or `target=level` directives.
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "SALLYPORT_LOG")]
     pub log: String,
+    /// Form of the log on standard error.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub log_format: LogFormat,
 }
 
 /// Checking.
@@ -88,6 +94,15 @@ pub enum Output {
     /// A line each.
     Text,
     /// A JSON array.
+    Json,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object a line.
     Json,
 }
 

@@ -19,6 +19,7 @@ pub mod net;
 pub mod observe;
 pub mod outcome;
 pub mod policy;
+pub mod pretty;
 pub mod proxy;
 pub mod route;
 pub mod tls;

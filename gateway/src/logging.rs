@@ -1,8 +1,13 @@
 //! The gateway's own log, with a level that can be changed at run time.
 
+use std::io::IsTerminal;
+
+use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+
+use crate::cli::LogFormat;
 
 /// Changes the level.
 #[derive(Clone)]
@@ -12,11 +17,16 @@ pub struct Logging {
 
 impl Logging {
     /// Starts logging to standard error. An unknown level is `info`.
-    pub fn start(level: &str) -> Self {
+    pub fn start(level: &str, format: LogFormat) -> Self {
         let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
         let (layer, handle) = reload::Layer::new(filter);
+        let ansi = std::io::stderr().is_terminal();
+        let lines = match format {
+            LogFormat::Text => fmt::layer().with_writer(std::io::stderr).with_ansi(ansi).boxed(),
+            LogFormat::Json => fmt::layer().with_writer(std::io::stderr).json().boxed(),
+        };
         // A second start in one process (tests) keeps the first.
-        let _ = tracing_subscriber::registry().with(layer).with(fmt::layer().with_writer(std::io::stderr)).try_init();
+        let _ = tracing_subscriber::registry().with(layer).with(lines).try_init();
         Logging { handle }
     }
 

@@ -13,5 +13,6 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(options) => gateway::app::run(options),
         Command::Validate(options) => gateway::validate::run(&options),
+        Command::Pretty => gateway::pretty::run(),
     }
 }

@@ -2,14 +2,18 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
 
 use config_schema::translate::translate;
 use config_schema::{Severity, Violation};
 
 use crate::app::proxy_identity;
 use crate::cli::{Output, Validate};
-use crate::config::load::Loader;
+use crate::config::load::{Loader, Text};
 use crate::config::source::FileSource;
+use crate::config::{Builder, Cause, Identity, Rejection};
+use crate::observe::access_log::Sink;
 
 /// Checks files; 0: no error, 1: errors, 2: files that cannot be read.
 pub fn run(options: &Validate) -> ExitCode {
@@ -21,21 +25,45 @@ pub fn run(options: &Validate) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let loaded = Loader::default().load(&texts);
-    let mut findings = loaded.findings.clone();
-    let translation = translate(&loaded.resources, &proxy_identity(options.proxy.as_ref()));
-    for report in &translation.reports {
-        for finding in &report.findings {
-            findings.push(loaded.locate(&report.object, finding));
-        }
-    }
+    let (mut findings, rejections) = check(options, &texts);
     findings.sort_by(|a, b| (&a.file, a.line, a.column, &a.path).cmp(&(&b.file, b.line, b.column, &b.path)));
     findings.dedup();
+    findings.extend(rejections.iter().map(unplaced));
     if print(&findings, options.output, texts.len()).is_err() {
         return ExitCode::from(2);
     }
     let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Everything that `run` would find: reading, validating, translating, and compiling, but for the proxy's own mesh
+/// certificate, which only the machine that serves has.
+fn check(options: &Validate, texts: &[Text]) -> (Vec<Violation>, Vec<Rejection>) {
+    let loaded = Loader::default().load(texts);
+    let translation = translate(&loaded.resources, &proxy_identity(options.proxy.as_ref()));
+    let mut findings = loaded.findings.clone();
+    findings.extend(loaded.locate_reports(&translation.reports));
+    let nowhere = |_: &str| Ok(Arc::new(Sink::Memory(parking_lot::Mutex::default())));
+    let mut builder = Builder::new(Identity::default(), Box::new(|path| std::fs::read(path)), Box::new(nowhere));
+    let (_, rejections) = builder.build(Arc::new(translation.snapshot), Instant::now());
+    let (unusable, mut rejections) = loaded.locate_rejections(rejections);
+    findings.extend(unusable);
+    rejections.retain(|rejection| rejection.cause != Some(Cause::NoIdentity));
+    (findings, rejections)
+}
+
+/// A finding without a place.
+fn unplaced(rejection: &Rejection) -> Violation {
+    Violation {
+        file: "configuration".into(),
+        line: 0,
+        column: 0,
+        object: rejection.what.clone(),
+        path: String::new(),
+        rule: "unusable",
+        severity: Severity::Error,
+        message: rejection.reason.clone(),
+    }
 }
 
 fn print(findings: &[Violation], output: Output, files: usize) -> std::io::Result<()> {

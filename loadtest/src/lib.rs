@@ -1,1 +1,2 @@
 //! Sallyport.
+#![forbid(unsafe_code)]

@@ -170,6 +170,17 @@ impl Document {
         position
     }
 
+    /// Whether `path` exists.
+    #[must_use]
+    pub fn contains(&self, path: &FieldPath) -> bool {
+        let mut segments = path.0.iter();
+        let found = segments.try_fold(&self.root, |node, segment| match segment {
+            Segment::Key(key) => node.get(key),
+            Segment::Index(index) => node.items().get(*index),
+        });
+        found.is_some()
+    }
+
     /// The path as reports show it, with the document's prefix.
     #[must_use]
     pub fn display_path(&self, path: &FieldPath) -> String {

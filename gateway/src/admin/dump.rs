@@ -69,7 +69,7 @@ pub(super) async fn clusters(State(state): State<Arc<AdminState>>) -> Json<Value
                 "name": &**name,
                 "service": cluster.spec.service,
                 "destination_rule": cluster.spec.destination_rule,
-                "tls": cluster.tls.as_ref().map(|tls| tls.as_ref().err()),
+                "tls": cluster.tls.as_ref().map(|tls| tls.as_ref().err().map(ToString::to_string)),
                 "active_requests": cluster.state.active_requests.load(Ordering::Relaxed),
                 "connections": cluster.state.connections.load(Ordering::Relaxed),
                 "endpoints": endpoints,
@@ -136,7 +136,7 @@ pub(super) async fn findings(State(state): State<Arc<AdminState>>) -> Json<Value
         .collect();
     Json(json!({
         "version": applied.version,
-        "findings": applied.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "findings": applied.all_findings().map(ToString::to_string).collect::<Vec<_>>(),
         "rejected": applied.rejections.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "served_in_an_earlier_version": applied.kept,
         "objects": reports,

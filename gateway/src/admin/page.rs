@@ -41,7 +41,7 @@ pub(super) async fn index(State(state): State<Arc<AdminState>>) -> Html<String> 
         runtime.version,
         runtime.listeners.len(),
         runtime.clusters.len(),
-        applied.findings.len() + applied.rejections.len(),
+        applied.all_findings().count() + applied.rejections.len(),
     ))
 }
 

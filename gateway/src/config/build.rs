@@ -20,7 +20,7 @@ use crate::observe::access_log::{AccessLogger, Sink};
 use crate::proxy::HttpContext;
 use crate::route::RouteTable;
 use crate::tls::client::ClientTls;
-use crate::tls::{ServerTls, TlsError};
+use crate::tls::{Blame, PemField, ServerTls, TlsError};
 use crate::upstream::{Cluster, ClusterStates, Clusters};
 
 /// Something that is left out of the configuration in force.
@@ -30,6 +30,43 @@ pub struct Rejection {
     pub what: String,
     /// Why.
     pub reason: String,
+    /// The object that is to blame, if one is.
+    pub cause: Option<Cause>,
+}
+
+/// What is to blame for a rejection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// An object as a whole.
+    Object(ObjectRef),
+    /// A Secret, or a ConfigMap that is used as one.
+    Secret {
+        /// Which; certificate authorities may be in the Secret of the same name without `-cacert`.
+        object: ObjectRef,
+        /// What in it.
+        field: PemField,
+    },
+    /// The proxy was started without a mesh certificate of its own.
+    NoIdentity,
+}
+
+impl Rejection {
+    fn of_tls(snapshot: &Snapshot, what: String, error: &TlsError) -> Self {
+        let cause = match error.blame() {
+            Blame::Secret(name, field) => Some(Cause::Secret { object: secret_object(snapshot, name), field: *field }),
+            Blame::NoIdentity => Some(Cause::NoIdentity),
+            Blame::Part(_) | Blame::Other => None,
+        };
+        Rejection { what, reason: error.to_string(), cause }
+    }
+}
+
+/// The object behind the name of a secret: `SCHEME://[NAMESPACE/]NAME`, in the proxy's own namespace unless it names one.
+fn secret_object(snapshot: &Snapshot, name: &str) -> ObjectRef {
+    let (scheme, name) = name.split_once("://").unwrap_or(("kubernetes", name));
+    let (namespace, name) = name.split_once('/').unwrap_or((&snapshot.node.namespace, name));
+    let kind = if scheme == "configmap" { "ConfigMap" } else { "Secret" };
+    ObjectRef { kind: kind.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() }
 }
 
 impl fmt::Display for Rejection {
@@ -85,6 +122,16 @@ impl Builder {
         }
     }
 
+    /// PEM files of the proxy's own identity.
+    pub(super) fn identity_files(&self) -> Vec<String> {
+        self.secrets.identity_files()
+    }
+
+    /// Reads a PEM file.
+    pub(super) fn read_file(&self, path: &str) -> Result<Vec<u8>, TlsError> {
+        self.secrets.read(path)
+    }
+
     /// Compiles a snapshot.
     pub fn build(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> (Runtime, Vec<Rejection>) {
         let mut rejections = Vec::new();
@@ -104,7 +151,7 @@ impl Builder {
             self.secrets
                 .take_stale()
                 .into_iter()
-                .map(|error| Rejection { what: "certificates".into(), reason: error.to_string() }),
+                .map(|error| Rejection::of_tls(&snapshot, "certificates".to_owned(), &error)),
         );
         let runtime = Runtime {
             version: self.version,
@@ -142,8 +189,9 @@ impl Builder {
         }
         let mut errors = Vec::new();
         let compiled = Arc::new(RouteTable::new(table, &mut errors));
-        for (ObjectRef { kind, namespace, name }, error) in errors {
-            rejections.push(Rejection { what: format!("{kind} {namespace}/{name}"), reason: error.to_string() });
+        for (object, error) in errors {
+            let what = format!("{} {}/{}", object.kind, object.namespace, object.name);
+            rejections.push(Rejection { what, reason: error.to_string(), cause: Some(Cause::Object(object)) });
         }
         self.tables.put(name, Arc::clone(table), Arc::clone(&compiled));
         compiled
@@ -159,10 +207,8 @@ impl Builder {
         for (n, chain) in listener.filter_chains.iter().enumerate() {
             let tls = chain.tls.as_ref().map(|spec| {
                 let (tls, errors) = self.build_server_tls(snapshot, &chain_key(&listener.name, n), spec);
-                rejections.extend(errors.into_iter().map(|error| Rejection {
-                    what: format!("listener {} chain {}", listener.name, chain.name),
-                    reason: error.to_string(),
-                }));
+                let what = format!("listener {} chain {}", listener.name, chain.name);
+                rejections.extend(errors.iter().map(|error| Rejection::of_tls(snapshot, what.clone(), error)));
                 tls
             });
             let filter = match &chain.filter {
@@ -232,7 +278,7 @@ impl Builder {
             if let Some(Err(error)) = &cluster.tls
                 && needs_tls(spec, endpoints)
             {
-                rejections.push(Rejection { what: format!("cluster {name}"), reason: format!("TLS: {error}") });
+                rejections.push(Rejection::of_tls(snapshot, format!("cluster {name}: TLS"), error));
             }
             if spec.discovery == Discovery::Endpoints {
                 let empty = snapshot::Endpoints::default();
@@ -262,7 +308,7 @@ impl Builder {
         let tls = match (tls_spec, parts) {
             (Some(spec), Some(parts)) => {
                 let built = parts.and_then(|(pair, trust)| ClientTls::new(spec, pair.as_deref(), trust).map(Arc::new));
-                Some(built.map_err(|error| error.to_string()))
+                Some(built)
             }
             _ => None,
         };
@@ -300,7 +346,7 @@ impl Builder {
     fn build_access_log(&mut self, snapshot: &Snapshot, rejections: &mut Vec<Rejection>) -> Option<Arc<AccessLogger>> {
         let spec = snapshot.settings.access_log.as_ref()?;
         let mut reject =
-            |reason: String| rejections.push(Rejection { what: "MeshConfig accessLogFile".into(), reason });
+            |reason| rejections.push(Rejection { what: "MeshConfig accessLogFile".into(), reason, cause: None });
         let sink = match self.sinks.get(&spec.path) {
             Some(sink) => Arc::clone(sink),
             None => match (self.open_sink)(&spec.path) {

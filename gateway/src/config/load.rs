@@ -7,9 +7,12 @@ use config_schema::document::{Document, FieldPath, Segment};
 use config_schema::parse::{ParseOutcome, parse_documents};
 use config_schema::resources::{Parsed, Resources};
 use config_schema::snapshot::ObjectRef;
-use config_schema::translate::Finding;
+use config_schema::translate::Report;
 use config_schema::validate::validate;
 use config_schema::{Severity, Violation};
+
+use super::build::{Cause, Rejection};
+use super::changes::{Change, Documents, changes};
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,30 @@ pub struct Text {
     pub path: String,
     /// Content.
     pub text: String,
+    /// Why it cannot be read; there is no content then.
+    pub problem: Option<Problem>,
+}
+
+/// Why a file cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The line up to which it could be, counted from 1; 0 if that is not known.
+    pub line: u32,
+    /// What the operator has to know.
+    pub message: String,
+}
+
+impl Text {
+    /// A file that was read.
+    pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Text { path: path.into(), text: text.into(), problem: None }
+    }
+
+    /// A file that could not be read.
+    pub fn unreadable(path: impl Into<String>, line: u32, message: impl Into<String>) -> Self {
+        let problem = Problem { line, message: message.into() };
+        Text { path: path.into(), text: String::new(), problem: Some(problem) }
+    }
 }
 
 /// What came of reading all files.
@@ -29,42 +56,100 @@ pub struct Loaded {
     pub findings: Vec<Violation>,
     /// Objects that are served in an earlier version, because the present one is wrong.
     pub kept: Vec<String>,
+    /// What differs from the time before.
+    pub changes: Vec<Change>,
     /// The text of each object, by its name.
-    documents: HashMap<String, Arc<Document>>,
+    documents: Documents,
 }
 
 impl Loaded {
-    /// A finding about an object as a finding about its text.
-    pub fn locate(&self, object: &ObjectRef, finding: &Finding) -> Violation {
-        let name = format!("{} {}/{}", object.kind, object.namespace, object.name);
-        let document = self.documents.get(&name);
-        let position = document.map(|document| document.locate(&field_path(&finding.path)));
+    /// What translating found, where it stands in the texts.
+    pub fn locate_reports(&self, reports: &[Report]) -> Vec<Violation> {
+        let findings = reports.iter().flat_map(|report| report.findings.iter().map(move |f| (&report.object, f)));
+        findings
+            .map(|(object, finding)| Violation {
+                rule: finding.rule,
+                severity: finding.severity,
+                ..self.error_at(object, &field_path(&finding.path), finding.message.clone())
+            })
+            .collect()
+    }
+
+    /// What could not be compiled, where it stands in the texts; the rest is what no text of ours is to blame for.
+    pub fn locate_rejections(&self, rejections: Vec<Rejection>) -> (Vec<Violation>, Vec<Rejection>) {
+        let mut located: Vec<Violation> = Vec::new();
+        let mut rest = Vec::new();
+        for rejection in rejections {
+            match rejection.cause.as_ref().and_then(|cause| self.cause(cause, &rejection)) {
+                // One Secret may break many listeners.
+                Some(found) if located.contains(&found) => {}
+                Some(found) => located.push(found),
+                None => rest.push(rejection),
+            }
+        }
+        (located, rest)
+    }
+
+    fn cause(&self, cause: &Cause, rejection: &Rejection) -> Option<Violation> {
+        let (object, path) = match cause {
+            Cause::NoIdentity => return None,
+            Cause::Object(object) => (object.clone(), FieldPath::default()),
+            Cause::Secret { object, field } => {
+                let beside = object.name.strip_suffix("-cacert").unwrap_or(&object.name).to_owned();
+                let beside = ObjectRef { name: beside, ..object.clone() };
+                let object = [object.clone(), beside].into_iter().find(|object| self.document(object).is_some())?;
+                let document = self.document(&object)?;
+                let field = field.keys().iter().find_map(|key| {
+                    let parents = ["data", "stringData"].into_iter();
+                    parents.map(|parent| FieldPath::default().key(parent).key(key)).find(|path| document.contains(path))
+                });
+                (object, field.unwrap_or_default())
+            }
+        };
+        self.document(&object)?;
+        Some(Violation { rule: "unusable", ..self.error_at(&object, &path, rejection.reason.clone()) })
+    }
+
+    fn document(&self, object: &ObjectRef) -> Option<&Arc<Document>> {
+        self.documents.get(&format!("{} {}/{}", object.kind, object.namespace, object.name))
+    }
+
+    fn error_at(&self, object: &ObjectRef, path: &FieldPath, message: String) -> Violation {
+        let document = self.document(object);
+        let position = document.map(|document| document.locate(path));
         Violation {
             file: document.map_or_else(|| Arc::from("configuration"), |document| Arc::clone(&document.file)),
             line: position.map_or(0, |p| p.line),
             column: position.map_or(0, |p| p.column),
-            object: name,
-            path: finding.path.clone(),
-            rule: finding.rule,
-            severity: finding.severity,
-            message: finding.message.clone(),
+            object: format!("{} {}/{}", object.kind, object.namespace, object.name),
+            path: path.to_string(),
+            rule: "",
+            severity: Severity::Error,
+            message,
         }
     }
 }
 
-/// `spec.http[0].match` as steps.
+/// `spec.http[0].match["a.b"]` as steps.
 fn field_path(text: &str) -> FieldPath {
     let mut segments = Vec::new();
-    for part in text.split('.').filter(|part| !part.is_empty()) {
-        let (key, indices) = part.split_at(part.find('[').unwrap_or(part.len()));
-        if !key.is_empty() {
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some(quoted) = rest.strip_prefix("[\"") {
+            let (key, after) = quoted.split_once("\"]").unwrap_or((quoted, ""));
             segments.push(Segment::Key(key.into()));
-        }
-        for index in indices.split(['[', ']']).filter(|index| !index.is_empty()) {
-            match index.parse() {
-                Ok(index) => segments.push(Segment::Index(index)),
-                Err(_) => segments.push(Segment::Key(index.trim_matches('"').into())),
+            rest = after;
+        } else if let Some(inner) = rest.strip_prefix('[') {
+            let (index, after) = inner.split_once(']').unwrap_or((inner, ""));
+            segments.push(index.parse().map_or_else(|_| Segment::Key(index.into()), Segment::Index));
+            rest = after;
+        } else {
+            let plain = rest.strip_prefix('.').unwrap_or(rest);
+            let (key, after) = plain.split_at(plain.find(['.', '[']).unwrap_or(plain.len()));
+            if !key.is_empty() {
+                segments.push(Segment::Key(key.into()));
             }
+            rest = after;
         }
     }
     FieldPath(segments)
@@ -76,6 +161,8 @@ pub struct Loader {
     parsed: HashMap<String, (String, Arc<Judged>)>,
     /// The last good version of each object, by file and name.
     good: BTreeMap<(String, String), Parsed>,
+    /// The text of each object, as it was served last.
+    documents: Documents,
 }
 
 /// A file's objects, judged.
@@ -120,6 +207,8 @@ impl Loader {
         self.good = good;
         loaded.documents =
             objects.iter().map(|parsed| (parsed.key().to_string(), Arc::clone(&parsed.document))).collect();
+        loaded.changes = changes(&self.documents, &loaded.documents);
+        self.documents.clone_from(&loaded.documents);
         let (resources, duplicates) = Resources::load(objects);
         loaded.resources = resources;
         loaded.findings.extend(duplicates);
@@ -128,13 +217,34 @@ impl Loader {
 
     fn judge(&mut self, file: &Text) -> Arc<Judged> {
         if let Some((text, judged)) = self.parsed.get(&file.path)
+            && file.problem.is_none()
             && *text == file.text
         {
             return Arc::clone(judged);
         }
+        if let Some(problem) = &file.problem {
+            return Arc::new(Judged {
+                unreadable: true,
+                findings: vec![unreadable(file, problem)],
+                ..Judged::default()
+            });
+        }
         let judged = Arc::new(judge(file));
         self.parsed.insert(file.path.clone(), (file.text.clone(), Arc::clone(&judged)));
         judged
+    }
+}
+
+fn unreadable(file: &Text, problem: &Problem) -> Violation {
+    Violation {
+        file: file.path.as_str().into(),
+        line: problem.line,
+        column: u32::from(problem.line > 0),
+        object: String::new(),
+        path: String::new(),
+        rule: "unreadable",
+        severity: Severity::Error,
+        message: problem.message.clone(),
     }
 }
 
@@ -156,4 +266,33 @@ fn judge(file: &Text) -> Judged {
         judged.findings.extend(findings);
     }
     judged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_as_text() {
+        let (key, index) = (|key: &str| Segment::Key(key.into()), Segment::Index);
+        for (text, expected) in [
+            ("", vec![]),
+            ("spec.http[0].match", vec![key("spec"), key("http"), index(0), key("match")]),
+            ("data[\"tls.crt\"]", vec![key("data"), key("tls.crt")]),
+            ("metadata.labels[\"a.b/c\"][1].x", vec![key("metadata"), key("labels"), key("a.b/c"), index(1), key("x")]),
+        ] {
+            assert_eq!(field_path(text).0, expected, "{text}");
+            assert_eq!(FieldPath(expected).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_unreadable_file_leaves_what_it_had() {
+        let text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n";
+        let mut loader = Loader::default();
+        assert!(loader.load(&[Text::new("a.yaml", text)]).findings.is_empty());
+        let loaded = loader.load(&[Text::unreadable("a.yaml", 2, "not UTF-8")]);
+        assert_eq!(loaded.findings[0].to_string(), "a.yaml:2:1: error: not UTF-8 [unreadable]");
+        assert_eq!(loaded.kept, ["Namespace /a"]);
+    }
 }

@@ -1,16 +1,19 @@
 //! From configuration to what serves: a source of snapshots, building off the hot path, one atomic swap.
 
+mod announce;
 mod build;
+mod changes;
 mod engine;
 mod keep;
 pub mod load;
 mod runtime;
 mod secrets;
 pub mod source;
-
 mod store;
 
-pub use build::{Builder, Rejection};
+pub(crate) use announce::announce;
+pub use build::{Builder, Cause, Rejection};
+pub use changes::Change;
 pub use engine::{Applied, Engine};
 pub use runtime::Runtime;
 pub use secrets::Identity;

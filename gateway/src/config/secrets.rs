@@ -60,7 +60,7 @@ impl Secrets {
             CertificateSource::Files { certificate, key } => self.pair_from_files(certificate, key),
             CertificateSource::Workload => match self.identity.files.clone() {
                 Some((certificate, key, _)) => self.pair_from_files(&certificate, &key),
-                None => Err(TlsError::new("this proxy has no workload certificate")),
+                None => Err(TlsError::no_identity("this proxy has no workload certificate")),
             },
         }
     }
@@ -88,7 +88,7 @@ impl Secrets {
                     let bundle = self.read(&root).map(|ca| TrustBundle { ca, crl: None });
                     self.parse_trust(&format!("file {root}"), bundle)
                 }
-                None => Err(TlsError::new("this proxy has no mesh root certificate")),
+                None => Err(TlsError::no_identity("this proxy has no mesh root certificate")),
             },
             TrustSource::System => self.system.get_or_insert_with(|| Trust::system().map(Arc::new)).clone(),
         }
@@ -106,7 +106,14 @@ impl Secrets {
         std::mem::take(&mut self.stale)
     }
 
-    fn read(&self, path: &str) -> Result<Vec<u8>, TlsError> {
+    /// The proxy's own files.
+    pub(super) fn identity_files(&self) -> Vec<String> {
+        let files = self.identity.files.clone();
+        files.map(|(certificate, key, root)| vec![certificate, key, root]).unwrap_or_default()
+    }
+
+    /// Reads a PEM file.
+    pub(super) fn read(&self, path: &str) -> Result<Vec<u8>, TlsError> {
         (self.read_file)(path).map_err(|error| TlsError::new(format!("file {path}: {error}")))
     }
 
@@ -146,9 +153,9 @@ fn parse<K: PartialEq, V>(
     });
     parsed.or_else(|error| match kept.last(name) {
         Some(last) => {
-            stale.push(TlsError::new(format!("{name}: {error}; its last good version stays in force")));
+            stale.push(error.found_in(name).and("; its last good version stays in force"));
             Ok(last)
         }
-        None => Err(TlsError::new(format!("{name}: {error}"))),
+        None => Err(error.found_in(name)),
     })
 }

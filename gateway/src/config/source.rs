@@ -30,14 +30,17 @@ impl FileSource {
         FileSource { paths }
     }
 
-    /// Reads all files. A file that cannot be read is an error that names it.
+    /// Reads all files. One that cannot be read is told of in its [`Text`], and does not keep others from being read;
+    /// what was named and is not there is an error.
     pub fn read(&self) -> Result<Vec<Text>, ReadError> {
         let mut texts = Vec::new();
         for path in &self.paths {
             let found = if path.is_dir() { list(path)? } else { vec![path.clone()] };
             for file in found {
-                let text = std::fs::read_to_string(&file).map_err(|error| ReadError { path: file.clone(), error })?;
-                texts.push(Text { path: file.display().to_string(), text });
+                if file == *path && !file.exists() {
+                    return Err(ReadError { path: file, error: io::ErrorKind::NotFound.into() });
+                }
+                texts.push(read(&file));
             }
         }
         Ok(texts)
@@ -83,6 +86,20 @@ impl FileSource {
                 return;
             }
         }
+    }
+}
+
+fn read(file: &Path) -> Text {
+    let path = file.display().to_string();
+    match std::fs::read(file).map(String::from_utf8) {
+        Ok(Ok(text)) => Text::new(path, text),
+        Ok(Err(error)) => {
+            let good = error.utf8_error().valid_up_to();
+            let lines = error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count();
+            let line = u32::try_from(lines + 1).unwrap_or(u32::MAX);
+            Text::unreadable(path, line, "the file is not UTF-8 here")
+        }
+        Err(error) => Text::unreadable(path, 0, format!("the file cannot be read: {error}")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What operators read: the request, the answer, the connection, and how it all went.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::operator::{Original, Plain};
 use crate::headers::Headers;
@@ -86,40 +86,31 @@ impl<'a> Scope<'a> {
     pub(super) fn plain(&self, operator: Plain) -> Value<'a> {
         let record = self.record;
         match operator {
-            Plain::Protocol => {
-                Value::Bytes(record.protocol.map_or(&b""[..], |v| v.as_str().as_bytes())).none_if_empty()
-            }
+            Plain::Protocol => record.protocol.map_or(Value::Missing, |v| Value::Bytes(v.as_str().as_bytes())),
             Plain::ResponseCode => Value::Number(u64::from(record.response_code)),
             Plain::ResponseCodeDetails => text(&record.details),
             Plain::ConnectionTerminationDetails => text(&record.connection_termination_details),
             Plain::ResponseFlags => Value::Owned(record.flags.to_string()),
             Plain::BytesReceived => Value::Number(record.bytes_received),
             Plain::BytesSent => Value::Number(record.bytes_sent),
-            Plain::Duration => millis(record.duration),
-            Plain::RequestDuration | Plain::RequestTxDuration => millis(record.request_duration),
-            Plain::ResponseDuration => millis(record.response_duration),
-            Plain::ResponseTxDuration => match (record.duration, record.response_duration) {
-                (Some(all), Some(first)) => millis(Some(all.saturating_sub(first))),
-                (Some(_) | None, _) => Value::Missing,
-            },
+            Plain::Duration
+            | Plain::RequestDuration
+            | Plain::RequestTxDuration
+            | Plain::ResponseDuration
+            | Plain::ResponseTxDuration => millis(self.time(operator)),
             Plain::RouteName => text(&record.route_name),
-            Plain::UpstreamHost | Plain::UpstreamRemoteAddress => text(record.upstream_host()),
-            Plain::UpstreamRemoteAddressWithoutPort => part(record.upstream_host(), Part::Address),
-            Plain::UpstreamRemotePort => part(record.upstream_host(), Part::Port),
-            // Istio gives clusters an alternative stat name that ends with a semicolon; this operator shows it.
-            Plain::UpstreamCluster => match &*record.upstream_cluster {
-                "" => Value::Missing,
-                name => Value::Owned(format!("{name};")),
-            },
-            Plain::UpstreamClusterRaw => text(&record.upstream_cluster),
-            Plain::UpstreamLocalAddress => display(record.upstream_local_address),
-            Plain::UpstreamLocalAddressWithoutPort => display(record.upstream_local_address.map(|a| a.ip())),
-            Plain::UpstreamLocalPort => number(record.upstream_local_address.map(|a| a.port())),
-            Plain::UpstreamTransportFailureReason => text(&record.upstream_transport_failure),
-            Plain::UpstreamRequestAttemptCount => Value::Number(u64::from(record.attempts)),
-            Plain::GrpcStatus => {
-                self.grpc_status().map_or(Value::Missing, |code| Value::Bytes(grpc_name(code).as_bytes()))
-            }
+            Plain::UpstreamHost
+            | Plain::UpstreamRemoteAddress
+            | Plain::UpstreamRemoteAddressWithoutPort
+            | Plain::UpstreamRemotePort
+            | Plain::UpstreamCluster
+            | Plain::UpstreamClusterRaw
+            | Plain::UpstreamLocalAddress
+            | Plain::UpstreamLocalAddressWithoutPort
+            | Plain::UpstreamLocalPort
+            | Plain::UpstreamTransportFailureReason
+            | Plain::UpstreamRequestAttemptCount => self.upstream(operator),
+            Plain::GrpcStatus => self.grpc_status().map_or(Value::Missing, |n| Value::Bytes(grpc_name(n).as_bytes())),
             Plain::GrpcStatusNumber => self.grpc_status().map_or(Value::Missing, |code| Value::Number(u64::from(code))),
             Plain::StreamId => self.request.headers.get("x-request-id").map_or(Value::Missing, |v| Value::Bytes(v)),
             Plain::VirtualClusterName => Value::Missing,
@@ -149,6 +140,38 @@ impl<'a> Scope<'a> {
             | Plain::DownstreamLocalSubject
             | Plain::DownstreamLocalUriSan
             | Plain::DownstreamLocalDnsSan => self.tls(operator),
+        }
+    }
+
+    fn time(&self, operator: Plain) -> Option<Duration> {
+        let record = self.record;
+        match operator {
+            Plain::Duration => record.duration,
+            Plain::RequestDuration | Plain::RequestTxDuration => record.request_duration,
+            Plain::ResponseDuration => record.response_duration,
+            Plain::ResponseTxDuration => Some(record.duration?.saturating_sub(record.response_duration?)),
+            _ => None,
+        }
+    }
+
+    fn upstream(&self, operator: Plain) -> Value<'a> {
+        let record = self.record;
+        match operator {
+            Plain::UpstreamHost | Plain::UpstreamRemoteAddress => text(record.upstream_host()),
+            Plain::UpstreamRemoteAddressWithoutPort => part(record.upstream_host(), Part::Address),
+            Plain::UpstreamRemotePort => part(record.upstream_host(), Part::Port),
+            // Istio gives clusters an alternative stat name that ends with a semicolon; this operator shows it.
+            Plain::UpstreamCluster => match &*record.upstream_cluster {
+                "" => Value::Missing,
+                name => Value::Owned(format!("{name};")),
+            },
+            Plain::UpstreamClusterRaw => text(&record.upstream_cluster),
+            Plain::UpstreamLocalAddress => display(record.upstream_local_address),
+            Plain::UpstreamLocalAddressWithoutPort => display(record.upstream_local_address.map(|a| a.ip())),
+            Plain::UpstreamLocalPort => number(record.upstream_local_address.map(|a| a.port())),
+            Plain::UpstreamTransportFailureReason => text(&record.upstream_transport_failure),
+            Plain::UpstreamRequestAttemptCount => Value::Number(u64::from(record.attempts)),
+            _ => Value::Missing,
         }
     }
 
@@ -241,7 +264,7 @@ fn number<'a>(value: Option<u16>) -> Value<'a> {
     value.map_or(Value::Missing, |n| Value::Number(u64::from(n)))
 }
 
-fn millis<'a>(duration: Option<std::time::Duration>) -> Value<'a> {
+fn millis<'a>(duration: Option<Duration>) -> Value<'a> {
     duration.map_or(Value::Missing, |d| Value::Number(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
 }
 

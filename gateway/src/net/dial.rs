@@ -39,14 +39,13 @@ impl fmt::Display for DialError {
     }
 }
 
+/// A connection that is being opened, and our end of it.
+pub(crate) type Dialing<'a> = Pin<Box<dyn Future<Output = io::Result<(Conn, Option<SocketAddr>)>> + Send + 'a>>;
+
 /// Opens connections. Tests open pipes to scripted backends instead of sockets.
 pub trait Dialer: Send + Sync + 'static {
     /// Opens a connection; the caller limits how long it may take.
-    fn dial<'a>(
-        &'a self,
-        address: &'a EndpointAddress,
-        options: &'a DialOptions,
-    ) -> Pin<Box<dyn Future<Output = io::Result<(Conn, Option<SocketAddr>)>> + Send + 'a>>;
+    fn dial<'a>(&'a self, address: &'a EndpointAddress, options: &'a DialOptions) -> Dialing<'a>;
 }
 
 /// Opens sockets.
@@ -54,11 +53,7 @@ pub trait Dialer: Send + Sync + 'static {
 pub struct TcpDialer;
 
 impl Dialer for TcpDialer {
-    fn dial<'a>(
-        &'a self,
-        address: &'a EndpointAddress,
-        options: &'a DialOptions,
-    ) -> Pin<Box<dyn Future<Output = io::Result<(Conn, Option<SocketAddr>)>> + Send + 'a>> {
+    fn dial<'a>(&'a self, address: &'a EndpointAddress, options: &'a DialOptions) -> Dialing<'a> {
         Box::pin(async move {
             match address {
                 EndpointAddress::Socket(address) => {

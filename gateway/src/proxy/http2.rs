@@ -2,13 +2,15 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use config_schema::snapshot::HttpOptions;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use pingora_core::protocols::http::v2::server::handshake;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::HttpContext;
@@ -47,34 +49,17 @@ pub async fn serve(
         return;
     };
     let active = Arc::new(());
-    let mut idle = Deadline::default();
-    idle.set_after(options.idle_timeout);
-    let mut age = Deadline::default();
-    age.set_after(options.max_connection_duration);
-    let mut draining = false;
-    let mut last_stream = 0;
+    let mut waiting = Waiting::new(&options, refusals);
     let broken = |error| {
         let outcome = Outcome::ConnectionRefused(error);
         finish::unanswered(&worker, &connection, Version::Http2, &outcome);
     };
     loop {
-        let event = poll_fn(|cx| {
-            if let Poll::Ready(next) = h2.poll_accept(cx) {
-                return Poll::Ready(Event::Accepted(next));
-            }
-            if refusals.take().is_some_and(|stream| stream > last_stream) {
-                return Poll::Ready(Event::Refused);
-            }
-            if !draining && (drain.poll_draining(cx).is_ready() || age.poll(cx).is_ready()) {
-                return Poll::Ready(Event::Drain);
-            }
-            idle.poll(cx).map(|()| Event::Idle)
-        })
-        .await;
+        let event = poll_fn(|cx| waiting.poll(&mut h2, &mut drain, cx)).await;
         match event {
             Event::Accepted(Some(Ok((request, respond)))) => {
-                idle.set_after(options.idle_timeout);
-                last_stream = respond.stream_id().as_u32();
+                waiting.idle.set_after(options.idle_timeout);
+                waiting.last_stream = respond.stream_id().as_u32();
                 match readable(request, connection.tls.is_some()) {
                     Ok((head, body)) => {
                         spawn_stream(&worker, &http, &connection, Arc::clone(&active), head, body, respond);
@@ -97,22 +82,62 @@ pub async fn serve(
             }
             Event::Accepted(None) => return,
             Event::Drain => {
-                draining = true;
+                waiting.draining = true;
                 h2.graceful_shutdown();
             }
-            Event::Idle if Arc::strong_count(&active) > 1 => idle.set_after(options.idle_timeout),
-            Event::Idle if draining => return,
+            Event::Idle if Arc::strong_count(&active) > 1 => waiting.idle.set_after(options.idle_timeout),
+            Event::Idle if waiting.draining => return,
             Event::Idle => {
-                draining = true;
+                waiting.draining = true;
                 h2.graceful_shutdown();
-                idle.set(Instant::now() + options.drain_timeout);
+                waiting.idle.set(Instant::now() + options.drain_timeout);
             }
         }
     }
 }
 
+/// What a connection waits for.
+struct Waiting {
+    idle: Deadline,
+    age: Deadline,
+    draining: bool,
+    last_stream: u32,
+    refusals: Arc<Refusals>,
+}
+
+impl Waiting {
+    fn new(options: &HttpOptions, refusals: Arc<Refusals>) -> Self {
+        let (mut idle, mut age) = (Deadline::default(), Deadline::default());
+        idle.set_after(options.idle_timeout);
+        age.set_after(options.max_connection_duration);
+        Waiting { idle, age, draining: false, last_stream: 0, refusals }
+    }
+
+    fn poll<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        h2: &mut h2::server::Connection<S, Bytes>,
+        drain: &mut DrainSignal,
+        cx: &mut Context<'_>,
+    ) -> Poll<Event> {
+        if let Poll::Ready(next) = h2.poll_accept(cx) {
+            return Poll::Ready(Event::Accepted(next));
+        }
+        if self.refusals.take().is_some_and(|stream| stream > self.last_stream) {
+            return Poll::Ready(Event::Refused);
+        }
+        if !self.draining && (drain.poll_draining(cx).is_ready() || self.age.poll(cx).is_ready()) {
+            return Poll::Ready(Event::Drain);
+        }
+        self.idle.poll(cx).map(|()| Event::Idle)
+    }
+}
+
+/// A request as h2 hands it over, or the end of the connection.
+type Next = Option<Result<(http::Request<RecvStream>, SendResponse<Bytes>), h2::Error>>;
+
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack, and it is mostly the large one")]
 enum Event {
-    Accepted(Option<Result<(http::Request<RecvStream>, SendResponse<Bytes>), h2::Error>>),
+    Accepted(Next),
     Refused,
     Drain,
     Idle,

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
-use super::TlsError;
+use super::{PemField, TlsError};
 use crate::proxy::record::CertificateInfo;
 
 /// A certificate chain with its key.
@@ -34,12 +34,16 @@ impl KeyPair {
     pub fn from_pem(pem: &TlsCertificate) -> Result<Self, TlsError> {
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem.chain)
             .collect::<Result<_, _>>()
-            .map_err(|e| TlsError::new(format!("certificate chain: {e}")))?;
-        let leaf = chain.first().ok_or_else(|| TlsError::new("certificate chain: no certificate in it"))?;
-        let key = PrivateKeyDer::from_pem_slice(&pem.key).map_err(|e| TlsError::new(format!("private key: {e}")))?;
+            .map_err(|e| TlsError::of(PemField::Certificate, format!("certificate chain: {e}")))?;
+        let leaf = chain
+            .first()
+            .ok_or_else(|| TlsError::of(PemField::Certificate, "certificate chain: no certificate in it"))?;
+        let key = PrivateKeyDer::from_pem_slice(&pem.key)
+            .map_err(|e| TlsError::of(PemField::Key, format!("private key: {e}")))?;
         let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key)
-            .map_err(|e| TlsError::new(format!("private key: {e}")))?;
-        let info = describe(leaf).ok_or_else(|| TlsError::new("certificate chain: the leaf is not X.509"))?;
+            .map_err(|e| TlsError::of(PemField::Key, format!("private key: {e}")))?;
+        let info = describe(leaf)
+            .ok_or_else(|| TlsError::of(PemField::Certificate, "certificate chain: the leaf is not X.509"))?;
         let names = match info.dns_names.as_slice() {
             [] => common_name(leaf).into_iter().collect(),
             names => names.iter().map(|name| name.to_ascii_lowercase()).collect(),
@@ -48,7 +52,7 @@ impl KeyPair {
         let mut certified = CertifiedKey::new(chain, signing);
         certified.ocsp = pem.ocsp_staple.clone();
         if let Err(rustls::Error::InconsistentKeys(_)) = certified.keys_match() {
-            return Err(TlsError::new("the private key does not belong to the certificate"));
+            return Err(TlsError::of(PemField::Key, "the private key does not belong to the certificate"));
         }
         Ok(KeyPair { certified: Arc::new(certified), key: Arc::new(key), info: Arc::new(info), is_ecdsa, names })
     }

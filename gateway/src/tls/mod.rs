@@ -18,17 +18,87 @@ pub use trust::Trust;
 
 /// A certificate, key, or trust bundle that cannot be used. It breaks only what asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsError(pub String);
+pub struct TlsError {
+    text: String,
+    blame: Blame,
+}
+
+/// What is to blame for a [`TlsError`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blame {
+    /// Something else.
+    Other,
+    /// A part of what was parsed, wherever that came from.
+    Part(PemField),
+    /// A part of a secret.
+    Secret(String, PemField),
+    /// The proxy was started without a mesh certificate of its own.
+    NoIdentity,
+}
 
 impl TlsError {
     pub(crate) fn new(text: impl fmt::Display) -> Self {
-        TlsError(text.to_string())
+        TlsError { text: text.to_string(), blame: Blame::Other }
+    }
+
+    /// What is wrong with one part of a secret.
+    pub(crate) fn of(field: PemField, text: impl fmt::Display) -> Self {
+        TlsError { text: text.to_string(), blame: Blame::Part(field) }
+    }
+
+    /// The proxy has no identity.
+    pub(crate) fn no_identity(text: &str) -> Self {
+        TlsError { text: text.to_owned(), blame: Blame::NoIdentity }
+    }
+
+    /// The same, told of where it was found: `secret NAME`, `file PATH`.
+    pub(crate) fn found_in(self, place: &str) -> Self {
+        let blame = match (self.blame, place.strip_prefix("secret ")) {
+            (Blame::Part(field), Some(secret)) => Blame::Secret(secret.to_owned(), field),
+            (blame, _) => blame,
+        };
+        TlsError { text: format!("{place}: {}", self.text), blame }
+    }
+
+    /// The same, with more to say.
+    pub(crate) fn and(self, text: &str) -> Self {
+        TlsError { text: format!("{}{text}", self.text), ..self }
+    }
+
+    /// What is to blame.
+    pub fn blame(&self) -> &Blame {
+        &self.blame
+    }
+}
+
+/// What a Secret holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PemField {
+    /// A certificate chain.
+    Certificate,
+    /// Its key.
+    Key,
+    /// Certificate authorities.
+    Authorities,
+    /// What they revoked.
+    Revoked,
+}
+
+impl PemField {
+    /// Keys under which it stands in a Secret.
+    pub fn keys(self) -> [&'static str; 2] {
+        match self {
+            PemField::Certificate => ["cert", "tls.crt"],
+            PemField::Key => ["key", "tls.key"],
+            PemField::Authorities => ["cacert", "ca.crt"],
+            PemField::Revoked => ["crl", "ca.crl"],
+        }
     }
 }
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -10,7 +10,7 @@ use webpki::{
     RevocationOptionsBuilder, UnknownStatusPolicy,
 };
 
-use super::TlsError;
+use super::{PemField, TlsError};
 
 /// Whom to trust.
 #[derive(Debug)]
@@ -39,15 +39,15 @@ impl Trust {
     pub fn from_pem(bundle: &TrustBundle) -> Result<Self, TlsError> {
         let authorities: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&bundle.ca)
             .collect::<Result<_, _>>()
-            .map_err(|e| TlsError::new(format!("certificate authorities: {e}")))?;
+            .map_err(|e| TlsError::of(PemField::Authorities, format!("certificate authorities: {e}")))?;
         if authorities.is_empty() {
-            return Err(TlsError::new("certificate authorities: no certificate in it"));
+            return Err(TlsError::of(PemField::Authorities, "certificate authorities: no certificate in it"));
         }
         let lists = match &bundle.crl {
             None => Vec::new(),
             Some(pem) => CertificateRevocationListDer::pem_slice_iter(pem)
                 .collect::<Result<_, _>>()
-                .map_err(|e| TlsError::new(format!("revocation list: {e}")))?,
+                .map_err(|e| TlsError::of(PemField::Revoked, format!("revocation list: {e}")))?,
         };
         Self::new(authorities, lists)
     }
@@ -71,12 +71,12 @@ impl Trust {
             .iter()
             .map(|der| webpki::anchor_from_trusted_cert(der).map(|anchor| anchor.to_owned()))
             .collect::<Result<_, _>>()
-            .map_err(|e| TlsError::new(format!("certificate authorities: {e}")))?;
+            .map_err(|e| TlsError::of(PemField::Authorities, format!("certificate authorities: {e}")))?;
         let revoked = lists
             .iter()
             .map(|der| BorrowedCertRevocationList::from_der(der).and_then(|list| list.to_owned()).map(Into::into))
             .collect::<Result<_, _>>()
-            .map_err(|e| TlsError::new(format!("revocation list: {e}")))?;
+            .map_err(|e| TlsError::of(PemField::Revoked, format!("revocation list: {e}")))?;
         let subjects = anchors.iter().map(|anchor| rustls::DistinguishedName::in_sequence(&anchor.subject)).collect();
         Ok(Trust { anchors, revoked, subjects, authorities, lists })
     }

@@ -12,6 +12,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::host::{Host, HostSet, Observed};
 use super::lb::{LbState, PickContext};
+use crate::tls::TlsError;
 use crate::tls::client::ClientTls;
 
 /// What survives configuration changes of a cluster.
@@ -39,7 +40,7 @@ pub struct Cluster {
     /// As configured.
     pub spec: Arc<snapshot::Cluster>,
     /// TLS towards endpoints, compiled; `Err` says why it cannot be used (a missing secret).
-    pub tls: Option<Result<Arc<ClientTls>, String>>,
+    pub tls: Option<Result<Arc<ClientTls>, TlsError>>,
     /// Tells connections of different policies apart in pools.
     pub pool_id: u64,
     /// What survives.

@@ -195,7 +195,7 @@ pub async fn open(
     if let Some(version) = spec.proxy_protocol {
         send_proxy_header(&mut conn, version, wanted.addresses).await.map_err(ConnectFailure::new)?;
     }
-    let io = match &wanted.cluster.tls {
+    let io = match wanted.cluster.tls.as_ref().filter(|_| wanted.cluster.uses_tls(wanted.host)) {
         None => UpstreamIo::Plain(conn),
         Some(_) if !wanted.cluster.uses_tls(wanted.host) => UpstreamIo::Plain(conn),
         Some(Err(reason)) => return Err(ConnectFailure::new(format!("TLS_error: {reason}"))),
