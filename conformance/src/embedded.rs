@@ -13,6 +13,7 @@ use config_schema::translate::ProxyIdentity;
 use gateway::clock::Clock;
 use gateway::config::load::Text;
 use gateway::config::{Builder, Engine, Identity, Store};
+use gateway::dns::{Answer, Dns, DnsClusters, DnsMetrics, Family, Lookup, LookupError, Question, Resolver};
 use gateway::listen::connection::{Accepted, OpenConnection, serve};
 use gateway::listen::drain::Drain;
 use gateway::net::{Conn, DialOptions, Dialer};
@@ -20,6 +21,7 @@ use gateway::observe::Observer;
 use gateway::observe::access_log::Sink;
 use gateway::proxy::{Shared, Worker};
 use serde_json::Value;
+use tokio::runtime::Handle;
 
 use crate::binary::mesh_config_map;
 use crate::case::Case;
@@ -32,6 +34,8 @@ use crate::world::World;
 /// A gateway with a case's configuration.
 pub struct Embedded {
     worker: Arc<Worker>,
+    /// Follows the names of clusters while it lives.
+    _clusters: DnsClusters,
     sink: Arc<Sink>,
     drain: Drain,
     next_port: AtomicU16,
@@ -64,9 +68,15 @@ impl Embedded {
         }
         let observer = Arc::new(Observer::new().map_err(|e| failed(e.to_string()))?);
         let dialer = Arc::new(NetworkDialer(network.clone()));
-        let shared = Arc::new(Shared::new(store, dialer, Clock::default(), observer, pod.into()));
+        let handle = Handle::current();
+        let metrics = DnsMetrics::new(observer.registry()).map_err(|e| failed(e.to_string()))?;
+        let dns = Dns::new(Arc::new(NetworkResolver(network.clone())), handle.clone(), SEED, Arc::new(metrics));
+        let mut clusters = DnsClusters::new(dns.clone(), handle);
+        clusters.reconcile(&store.load());
+        let shared = Arc::new(Shared::new(store, dialer, dns, Clock::default(), observer, pod.into()));
         Ok(Embedded {
             worker: Arc::new(Worker::new(shared, SEED)),
+            _clusters: clusters,
             sink,
             drain: Drain::new(),
             next_port: AtomicU16::new(40_000),
@@ -113,6 +123,22 @@ impl Gateway for Embedded {
         let Sink::Memory(memory) = &*self.sink else { return Vec::new() };
         let lines = std::mem::take(&mut *memory.lock());
         lines.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+}
+
+/// Knows the names of the case's network.
+struct NetworkResolver(Network);
+
+impl Resolver for NetworkResolver {
+    fn lookup<'a>(&'a self, question: &'a Question, family: Family) -> Lookup<'a> {
+        Box::pin(async move {
+            let all = self.0.resolve(&question.name).ok_or(LookupError::NotFound { ttl: None })?;
+            let addresses: Vec<IpAddr> = all.iter().copied().filter(|ip| Family::of(*ip) == family).collect();
+            match addresses.is_empty() {
+                true => Err(LookupError::NoData { ttl: None }),
+                false => Ok(Answer { addresses, ttl: None }),
+            }
+        })
     }
 }
 

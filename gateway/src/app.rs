@@ -9,6 +9,7 @@ use std::time::Duration;
 use config_schema::snapshot::Drain as DrainTimes;
 use config_schema::translate::ProxyIdentity;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -17,6 +18,7 @@ use crate::cli::{Endpoint, Run};
 use crate::clock::Clock;
 use crate::config::source::FileSource;
 use crate::config::{Applied, Builder, Engine, Identity, Store, announce};
+use crate::dns::{Dns, DnsClusters, DnsMetrics, HickoryResolver, RESOLV_CONF};
 use crate::listen::drain::Drain;
 use crate::listen::manager::{ListenerState, Manager, Serve};
 use crate::logging::Logging;
@@ -49,6 +51,8 @@ pub fn run(options: Run) -> ExitCode {
 }
 
 fn start(options: &Run, logging: Logging) -> Result<(), String> {
+    let control =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| format!("runtime: {e}"))?;
     let observer = Arc::new(Observer::new().map_err(|e| format!("metrics: {e}"))?);
     let store = Arc::new(Store::default());
     let source = FileSource::new(options.config.clone());
@@ -60,9 +64,11 @@ fn start(options: &Run, logging: Logging) -> Result<(), String> {
     let workers =
         options.workers.map(usize::from).or(runtime.settings.concurrency.map(|n| n as usize)).filter(|n| *n > 0);
     let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
+    let dns = dns(options, &observer, control.handle())?;
     let shared = Arc::new(Shared::new(
         Arc::clone(&store),
         Arc::new(TcpDialer),
+        dns.clone(),
         Clock::default(),
         Arc::clone(&observer),
         hostname(&runtime.node.name).into(),
@@ -80,12 +86,18 @@ fn start(options: &Run, logging: Logging) -> Result<(), String> {
         quit: tokio::sync::Notify::new(),
         logging,
     });
-    let control = Control { engine, source, manager, state, drain, shared };
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| format!("runtime: {e}"))?
-        .block_on(control.run(options, first))
+    let clusters = DnsClusters::new(dns, control.handle().clone());
+    control.block_on(Control { engine, source, manager, clusters, state, drain, shared }.run(options, first))
+}
+
+/// Names are resolved on the control thread, for all workers.
+fn dns(options: &Run, observer: &Observer, runtime: &Handle) -> Result<Dns, String> {
+    let resolver = match options.dns_server {
+        Some(server) => HickoryResolver::server(server),
+        None => HickoryResolver::system(RESOLV_CONF),
+    };
+    let metrics = DnsMetrics::new(observer.registry()).map_err(|e| format!("metrics: {e}"))?;
+    Ok(Dns::new(Arc::new(resolver), runtime.clone(), rand::random(), Arc::new(metrics)))
 }
 
 fn builder(options: &Run, observer: &Arc<Observer>) -> Builder {
@@ -96,6 +108,7 @@ fn builder(options: &Run, observer: &Arc<Observer>) -> Builder {
         Box::new(|path| std::fs::read(path)),
         Box::new(move |path| FileSink::start(path, dropped.clone()).map(|sink| Arc::new(Sink::File(sink)))),
     )
+    .allow_addresses(options.allow_addresses.clone())
 }
 
 fn hostname(pod: &str) -> String {
@@ -144,6 +157,7 @@ struct Control {
     engine: Engine,
     source: FileSource,
     manager: Manager,
+    clusters: DnsClusters,
     state: Arc<AdminState>,
     drain: Drain,
     shared: Arc<Shared>,
@@ -207,6 +221,7 @@ impl Control {
     /// Binds what the configuration in force asks for, and tells what was found.
     fn put_in_force(&mut self, applied: Option<Arc<Applied>>) {
         let runtime = self.shared.store.load();
+        self.clusters.reconcile(&runtime);
         self.manager.reconcile(&runtime);
         let Some(applied) = applied else { return };
         let process = &self.shared.observer.process;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 
 /// Edge gateway that serves Istio's own configuration.
 #[derive(Debug, Parser)]
@@ -39,9 +40,15 @@ pub struct Run {
     /// Address to bind instead of all addresses.
     #[arg(long, value_name = "ADDR")]
     pub bind: Option<IpAddr>,
-    /// DNS server to ask instead of the system's.
+    /// DNS server to ask instead of the system's. Names are then taken as they are: search domains and /etc/hosts do
+    /// not count.
     #[arg(long, value_name = "IP:PORT")]
     pub dns_server: Option<SocketAddr>,
+    /// Networks that names chosen by clients (resolution DYNAMIC_DNS) may resolve to although they are protected:
+    /// loopback, link-local, metadata and cluster addresses. For one ServiceEntry: annotation
+    /// `sallyport.dev/allow-addresses`.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    pub allow_addresses: Vec<IpNet>,
     /// Worker threads. Without it, `concurrency` of the proxy's configuration, else one for each CPU.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
@@ -135,6 +142,12 @@ fn address_or_off(text: &str) -> Result<Endpoint, String> {
         "off" => Ok(Endpoint(None)),
         text => text.parse().map(|a| Endpoint(Some(a))).map_err(|_| "expected ADDRESS:PORT or `off`".to_owned()),
     }
+}
+
+/// A network, or an address, which is a network of one.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| address()).map_err(|_| "expected an address or a network (CIDR)".to_owned())
 }
 
 fn namespaced(text: &str) -> Result<(String, String), String> {

@@ -7,6 +7,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dns;
 pub mod format;
 pub mod headers;
 pub mod http1;

@@ -275,8 +275,10 @@ pub enum Outcome {
     ClusterNotFound,
     /// No endpoint to send to.
     NoHealthyUpstream,
-    /// A name that does not resolve.
-    DnsResolutionFailed,
+    /// A name that the request chose, and that does not resolve; DNS' reason.
+    DnsResolutionFailed(String),
+    /// A name that the request chose, beside as many others as a cluster resolves.
+    DnsOverflow,
     /// A destination that policy forbids.
     Forbidden(&'static str),
     /// The upstream request came to nothing before an answer; `retried` if it was tried again.
@@ -334,7 +336,8 @@ impl Outcome {
             Outcome::UpgradeFailed | Outcome::Forbidden(_) => Some(403),
             Outcome::AbsolutePathRejected | Outcome::RouteNotFound => Some(404),
             Outcome::Misdirected => Some(421),
-            Outcome::ClusterNotFound | Outcome::NoHealthyUpstream | Outcome::DnsResolutionFailed => Some(503),
+            Outcome::ClusterNotFound | Outcome::NoHealthyUpstream => Some(503),
+            Outcome::DnsResolutionFailed(_) | Outcome::DnsOverflow => Some(503),
             Outcome::UpstreamReset { reason: ResetReason::ProtocolError, .. } => Some(502),
             Outcome::UpstreamReset { .. } => Some(503),
             Outcome::ResponseTimeout | Outcome::PerTryTimeout => Some(504),
@@ -381,8 +384,10 @@ impl Outcome {
             }
             Outcome::RouteNotFound => Some(Flag::NoRouteFound),
             Outcome::ClusterNotFound => Some(Flag::NoClusterFound),
-            Outcome::NoHealthyUpstream => Some(Flag::NoHealthyUpstream),
-            Outcome::DnsResolutionFailed => Some(Flag::DnsResolutionFailed),
+            // A cluster whose endpoints requests choose has none for this one.
+            Outcome::NoHealthyUpstream | Outcome::DnsResolutionFailed(_) | Outcome::DnsOverflow => {
+                Some(Flag::NoHealthyUpstream)
+            }
             Outcome::UpstreamReset { reason, .. } | Outcome::UpstreamResetAfterStart(reason) => Some(reason.flag()),
             Outcome::ResponseTimeout | Outcome::ResponseTimeoutAfterStart | Outcome::PerTryTimeout => {
                 Some(Flag::UpstreamRequestTimeout)
@@ -414,7 +419,10 @@ impl Outcome {
             Outcome::Misdirected => "misdirected_request",
             Outcome::ClusterNotFound => "cluster_not_found",
             Outcome::NoHealthyUpstream => "no_healthy_upstream",
-            Outcome::DnsResolutionFailed => "dns_resolution_failure",
+            Outcome::DnsResolutionFailed(why) => {
+                return Cow::Owned(format!("dns_resolution_failure{{{}}}", why.replace(' ', "_")));
+            }
+            Outcome::DnsOverflow => "dns_cache_overflow",
             Outcome::Forbidden(reason) => reason,
             Outcome::UpstreamReset { reason, .. } => {
                 return Cow::Owned(match reason {
@@ -452,8 +460,9 @@ impl Outcome {
         Cow::Borrowed(match self {
             Outcome::Protocol(error) => crate::message::reason(error.status),
             Outcome::LowVersion => "Upgrade Required",
-            Outcome::NoHealthyUpstream => "no healthy upstream",
-            Outcome::DnsResolutionFailed => "DNS resolution failure",
+            Outcome::NoHealthyUpstream | Outcome::DnsResolutionFailed(_) | Outcome::DnsOverflow => {
+                "no healthy upstream"
+            }
             Outcome::ResponseTimeout | Outcome::PerTryTimeout => "upstream request timeout",
             Outcome::FaultAbort { .. } => "fault filter abort",
             Outcome::RequestTimeout | Outcome::RequestHeaderTimeout => "request timeout",

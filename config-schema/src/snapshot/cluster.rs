@@ -1,5 +1,6 @@
 //! Upstream clusters: where requests go and how they are balanced, limited and secured.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -63,8 +64,13 @@ pub enum Discovery {
     DynamicDns {
         /// Names that may be resolved.
         hosts: Vec<String>,
-        /// Port when the request's host has none; by scheme when `None`.
+        /// Port when the request's host has none; `None`: 443 if TLS is spoken to the cluster, else 80, and no SNI
+        /// is resolved, because bytes do not say a port.
         default_port: Option<u16>,
+        /// Networks that the names may resolve to although clients may not lead there: loopback, link-local and
+        /// metadata addresses, those of the cluster. Address and prefix length
+        /// (annotation `sallyport.dev/allow-addresses` of the ServiceEntry).
+        allow_addresses: Vec<(IpAddr, u8)>,
     },
     /// The destination that the client dialled (sidecars). A gateway has none: 503 UH.
     OriginalDestination {
@@ -80,8 +86,8 @@ pub struct DnsLookup {
     pub refresh: Duration,
     /// Endpoints whose addresses are host names.
     pub endpoints: super::endpoint::Endpoints,
-    /// With [`Discovery::DnsRoundRobin`]: when an address does not answer, try the next one of the same name
-    /// (`istio.io/connect-strategy: RACE_FIRST_TCP_CONNECT`).
+    /// Asked for by `istio.io/connect-strategy: RACE_FIRST_TCP_CONNECT`, which makes a cluster one of
+    /// [`Discovery::DnsRoundRobin`]. All of those race the addresses of a name (RFC 8305), as Envoy's do.
     pub race_addresses: bool,
 }
 

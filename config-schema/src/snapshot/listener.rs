@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::route::HashPolicy;
+use super::route::{HashPolicy, ObjectRef, RetryPolicy};
 
 /// A socket to bind and what to do with its connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +96,35 @@ pub struct HttpFilter {
     /// Answer an HTTP/2 request for a host that only another TLS server of the port has with 421 instead of 404
     /// (annotation `sallyport.dev/misdirected-requests: "421"` of the Gateway). Istio: 404.
     pub misdirected: bool,
+    /// Serve clients that use this server as their HTTP proxy (`HTTP_PROXY`, `HTTPS_PROXY`).
+    pub forward_proxy: Option<ForwardProxy>,
+}
+
+/// What clients may ask a forward proxy for: CONNECT, and requests that the routing table has no host for. Whatever is
+/// not here is refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForwardProxy {
+    /// Hosts and ports, one entry for each pair; of several hosts that match, the most specific counts.
+    pub destinations: Vec<ForwardDestination>,
+    /// When requests to destinations are tried again.
+    pub retry: Option<RetryPolicy>,
+    /// The Gateway.
+    pub source: ObjectRef,
+}
+
+/// A host and a port that clients of a forward proxy may ask for: a port of a ServiceEntry or Service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForwardDestination {
+    /// Exact, or `*.suffix`.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Cluster name.
+    pub cluster: String,
+    /// CONNECT is served: the port's protocol is not one of HTTP's, so that no rule about requests is gone round.
+    pub connect: bool,
+    /// Requests are served: the port's protocol is one of HTTP's, or the cluster speaks TLS by itself.
+    pub http: bool,
 }
 
 /// Bytes from a connection to one of some clusters.

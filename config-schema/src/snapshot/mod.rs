@@ -12,7 +12,8 @@ mod route;
 mod secret;
 mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,9 @@ pub use http::{
     EscapedSlashesAction, ForwardClientCert, HttpOptions, PathNormalization, UnderscoresAction, XfccDetails,
 };
 pub use listener::{
-    Bind, CertificateSource, ClientValidation, DownstreamTls, FilterChain, FilterChainMatch, HttpFilter, Listener,
-    NetworkFilter, TcpProxy, TlsProvider, TlsVersion, Transport, TrustSource, Tunnel, WeightedCluster,
+    Bind, CertificateSource, ClientValidation, DownstreamTls, FilterChain, FilterChainMatch, ForwardDestination,
+    ForwardProxy, HttpFilter, Listener, NetworkFilter, TcpProxy, TlsProvider, TlsVersion, Transport, TrustSource,
+    Tunnel, WeightedCluster,
 };
 pub use route::{
     Abort, ClaimMatch, Cors, DirectResponse, Fault, FaultDelay, Forward, Fraction, HashPolicy, HeaderMatch, HeaderOps,
@@ -57,4 +59,7 @@ pub struct Snapshot {
     pub endpoints: BTreeMap<String, Arc<Endpoints>>,
     /// Certificates, keys and trust bundles, by the name that [`CertificateSource`] and [`ClientValidation`] give.
     pub secrets: BTreeMap<String, Arc<Secret>>,
+    /// Addresses of the cluster's Pods, Services and Nodes. Names that clients choose ([`Discovery::DynamicDns`]) may
+    /// not lead there.
+    pub cluster_addresses: Arc<BTreeSet<IpAddr>>,
 }

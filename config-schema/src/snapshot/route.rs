@@ -324,7 +324,7 @@ pub struct Abort {
 }
 
 /// When and how often to try again.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// Tries beyond the first.
     pub attempts: u32,

@@ -225,7 +225,11 @@ impl ClusterBuilder<'_> {
         if !served.contains(&self.port.protocol) || !self.key.subset.is_empty() {
             return Err(Missing::DynamicDns);
         }
-        Ok(Discovery::DynamicDns { hosts: vec![self.service.host.clone()], default_port: None })
+        Ok(Discovery::DynamicDns {
+            hosts: vec![self.service.host.clone()],
+            default_port: None,
+            allow_addresses: Vec::new(),
+        })
     }
 
     fn protocol(&self, policy: &Policy<'_>) -> UpstreamProtocol {

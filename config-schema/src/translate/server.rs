@@ -99,6 +99,7 @@ impl ListenerBuilder<'_> {
             filter: NetworkFilter::Http(HttpFilter {
                 route_table,
                 server_port: server_number(server),
+                forward_proxy: None,
                 grpc_web: false,
                 misdirected: false,
             }),
@@ -132,6 +133,7 @@ fn plain_http(group: &PortServers, server: &GatewayServer) -> FilterChain {
         filter: NetworkFilter::Http(HttpFilter {
             route_table: server.route_table.clone().unwrap_or_default(),
             server_port: server_number(server),
+            forward_proxy: None,
             grpc_web: group.protocol == Protocol::GrpcWeb,
             misdirected: false,
         }),

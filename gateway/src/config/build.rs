@@ -9,15 +9,17 @@ use std::time::Instant;
 use config_schema::snapshot::{
     self, Discovery, Listener, NetworkFilter, ObjectRef, Snapshot, TrustSource, UpstreamTls, UpstreamTlsMode,
 };
+use ipnet::IpNet;
 use rustc_hash::{FxBuildHasher, FxHasher};
 
 use super::Runtime;
 use super::keep::Kept;
 use super::secrets::{Identity, ReadFile, Secrets};
+use crate::dns::guard::{AddressGuard, networks};
 use crate::l4::TcpContext;
 use crate::listen::chain::{Chain, CompiledListener, Filter};
 use crate::observe::access_log::{AccessLogger, Sink};
-use crate::proxy::HttpContext;
+use crate::proxy::{ForwardPolicy, HttpContext};
 use crate::route::RouteTable;
 use crate::tls::client::ClientTls;
 use crate::tls::{Blame, PemField, ServerTls, TlsError};
@@ -87,6 +89,8 @@ pub struct Builder {
     tables: Kept<snapshot::RouteTable, RouteTable>,
     server_tls: Kept<TlsInput, ServerTls>,
     clusters: Kept<ClusterInput, Cluster>,
+    /// Networks that names chosen by clients may always resolve to.
+    allowed_addresses: Vec<IpNet>,
     version: u64,
 }
 
@@ -105,6 +109,7 @@ struct ClusterInput {
     pair: Option<usize>,
     trust: Option<usize>,
     error: Option<String>,
+    guard: Option<Arc<AddressGuard>>,
 }
 
 impl Builder {
@@ -118,6 +123,7 @@ impl Builder {
             tables: Kept::default(),
             server_tls: Kept::default(),
             clusters: Kept::default(),
+            allowed_addresses: Vec::new(),
             version: 0,
         }
     }
@@ -130,6 +136,13 @@ impl Builder {
     /// Reads a PEM file.
     pub(super) fn read_file(&self, path: &str) -> Result<Vec<u8>, TlsError> {
         self.secrets.read(path)
+    }
+
+    /// Names that clients choose may resolve to these networks, in every cluster.
+    #[must_use]
+    pub fn allow_addresses(mut self, networks: Vec<IpNet>) -> Self {
+        self.allowed_addresses = networks;
+        self
     }
 
     /// Compiles a snapshot.
@@ -212,11 +225,20 @@ impl Builder {
                 tls
             });
             let filter = match &chain.filter {
-                NetworkFilter::Http(http) => Filter::Http(Arc::new(HttpContext {
-                    route_table: http.route_table.as_str().into(),
-                    grpc_web: http.grpc_web,
-                    siblings: if http.misdirected { sibling_tables(listener, n) } else { Vec::new() },
-                })),
+                NetworkFilter::Http(http) => {
+                    let forward_proxy = http.forward_proxy.as_ref().and_then(|spec| {
+                        let what = format!("forward proxy of listener {} chain {}", listener.name, chain.name);
+                        ForwardPolicy::new(spec)
+                            .map_err(|error| rejections.push(Rejection { what, reason: error.to_string(), cause: None }))
+                            .ok()
+                    });
+                    Filter::Http(Arc::new(HttpContext {
+                        route_table: http.route_table.as_str().into(),
+                        grpc_web: http.grpc_web,
+                        siblings: if http.misdirected { sibling_tables(listener, n) } else { Vec::new() },
+                        forward_proxy: forward_proxy.map(Arc::new),
+                    }))
+                }
                 NetworkFilter::Tcp(tcp) => Filter::Tcp(Arc::new(TcpContext { spec: tcp.clone() })),
             };
             chains.push(Arc::new(Chain { name: chain.name.clone(), tls, filter }));
@@ -301,6 +323,7 @@ impl Builder {
             pair: parts.as_ref().and_then(|p| p.as_ref().ok()?.0.as_ref().map(|pair| Arc::as_ptr(pair) as usize)),
             trust: parts.as_ref().and_then(|p| p.as_ref().ok()?.1.as_ref().map(|trust| Arc::as_ptr(trust) as usize)),
             error: parts.as_ref().and_then(|p| p.as_ref().err().map(TlsError::to_string)),
+            guard: self.guard(snapshot, spec),
         });
         if let Some(known) = self.clusters.get(name, &input) {
             return known;
@@ -317,10 +340,20 @@ impl Builder {
             pool_id: pool_id(spec, &input),
             spec: Arc::clone(spec),
             tls,
+            guard: input.guard.clone(),
             state: self.states.get(name),
         });
         self.clusters.put(name, input, Arc::clone(&cluster));
         cluster
+    }
+
+    /// What the names that requests choose may resolve to.
+    fn guard(&self, snapshot: &Snapshot, spec: &snapshot::Cluster) -> Option<Arc<AddressGuard>> {
+        let Discovery::DynamicDns { allow_addresses, .. } = &spec.discovery else { return None };
+        let mut allowed = self.allowed_addresses.clone();
+        allowed.extend(networks(allow_addresses));
+        let cluster = Arc::clone(&snapshot.cluster_addresses);
+        Some(Arc::new(AddressGuard::new(cluster, snapshot.node.address, allowed)))
     }
 
     /// Certificate and trust towards endpoints.

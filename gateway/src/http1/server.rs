@@ -258,7 +258,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Downstream for ServerConnection<S
         self.current.close |= close;
         self.current.bodiless = self.current.head_request || matches!(head.status, 100..=199 | 204 | 304);
         self.current.framing = Framing::Plain;
-        if head.status == 101 {
+        if head.status == 101 || body == BodyLength::UntilClose {
+            // The connection is handed over, to another protocol or to a tunnel.
             self.current.bodiless = false;
         } else {
             head.headers.remove("connection");

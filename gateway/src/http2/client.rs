@@ -263,12 +263,12 @@ fn reset_reason(error: &h2::Error) -> ResetReason {
 
 /// The head for Pingora; `None` if HTTP/2 cannot carry it.
 fn request_header(head: &RequestHead) -> Option<RequestHeader> {
-    let uri = http::Uri::builder()
-        .scheme(&head.scheme[..])
-        .authority(head.authority.as_deref()?)
-        .path_and_query(&head.path[..])
-        .build()
-        .ok()?;
+    let mut uri = http::Uri::builder().authority(head.authority.as_deref()?);
+    // CONNECT has neither scheme nor path (RFC 9113 §8.5).
+    if &head.method[..] != b"CONNECT" {
+        uri = uri.scheme(&head.scheme[..]).path_and_query(&head.path[..]);
+    }
+    let uri = uri.build().ok()?;
     let method = std::str::from_utf8(&head.method).ok()?;
     let mut request = RequestHeader::build_no_case(method, b"/", Some(head.headers.len())).ok()?;
     request.set_uri(uri);

@@ -1,7 +1,9 @@
 //! Bytes: TCP routes and TLS pass-through.
 
 mod copy;
+mod endpoint;
 mod serve;
+mod tunnel;
 
 use config_schema::snapshot::TcpProxy;
 

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
+use config_schema::snapshot::UpstreamProtocol;
 use rand::Rng;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
 use super::TcpContext;
 use super::copy::Direction;
+use super::endpoint::EndpointIo;
+use super::tunnel;
 use crate::config::Runtime;
+use crate::dns::preferred_family;
 use crate::format::Scope;
 use crate::message::{RequestHead, Version};
 use crate::outcome::Flag;
@@ -19,10 +23,10 @@ use crate::proxy::Worker;
 use crate::proxy::record::{Connection, Record};
 use crate::tls::accept::DownstreamIo;
 use crate::tls::client::Inner;
+use crate::upstream::choose::Asked;
 use crate::upstream::connect::{self, ConnectFailure, Wanted};
 use crate::upstream::lb::PickContext;
-use crate::upstream::pool::Life;
-use crate::upstream::{ActiveGuard, Cluster, Host, Observed, UpstreamIo};
+use crate::upstream::{ActiveGuard, Cluster, Host, Observed};
 
 /// Endpoints that are tried before a connection is given up.
 const CONNECT_ATTEMPTS: usize = 1;
@@ -36,8 +40,7 @@ pub struct Opened {
 /// An endpoint, connected.
 struct Upstream {
     cluster: Arc<Cluster>,
-    io: UpstreamIo,
-    life: Life,
+    io: EndpointIo,
     _active: ActiveGuard,
 }
 
@@ -113,7 +116,7 @@ impl Session {
         };
         let mut failed = None;
         for _ in 0..CONNECT_ATTEMPTS {
-            let Some(host) = self.pick(&cluster) else {
+            let Some(host) = self.choose(&cluster).await else {
                 self.record.flags.raise(Flag::NoHealthyUpstream);
                 return None;
             };
@@ -121,9 +124,9 @@ impl Session {
             self.record.upstream = Some(Arc::clone(&host));
             let active = ActiveGuard::new(&host.state);
             match self.connect(&cluster, &host).await {
-                Ok((io, life)) => {
-                    self.record.upstream_local_address = life.local;
-                    return Some(Upstream { cluster, io, life, _active: active });
+                Ok(io) => {
+                    self.record.upstream_local_address = io.local();
+                    return Some(Upstream { cluster, io, _active: active });
                 }
                 Err(failure) => {
                     cluster.observe(&host, Observed::ConnectFailure);
@@ -139,6 +142,21 @@ impl Session {
         None
     }
 
+    /// The endpoint; for names that DNS has not answered yet, or that the client's SNI says, it is waited for.
+    async fn choose(&mut self, cluster: &Cluster) -> Option<Arc<Host>> {
+        if cluster.is_dynamic() {
+            let shared = Arc::clone(&self.worker.shared);
+            let family = preferred_family(self.runtime.node.address);
+            let asked = Asked { authority: &self.connection.server_name, default_port: None };
+            let chosen = Box::pin(cluster.dynamic_endpoint(&shared.dns, family, asked)).await;
+            return chosen.map_err(|none| self.record.connection_termination_details = none.outcome().details()).ok();
+        }
+        if cluster.awaits_answers() {
+            Box::pin(cluster.first_answers()).await;
+        }
+        self.pick(cluster)
+    }
+
     fn pick(&self, cluster: &Cluster) -> Option<Arc<Host>> {
         let mut rng = self.worker.rng.lock();
         let hash = crate::proxy::connection_hash(&self.tcp.spec.hash_policy, self.connection.peer.ip());
@@ -146,25 +164,32 @@ impl Session {
         cluster.pick(&mut PickContext { now, rng: &mut *rng, hash, tried: &[], reselect: 0 })
     }
 
-    async fn connect(&self, cluster: &Cluster, host: &Arc<Host>) -> Result<(UpstreamIo, Life), ConnectFailure> {
-        let shared = &self.worker.shared;
+    /// Connects, directly or through the tunnel that is asked for.
+    async fn connect(&self, cluster: &Cluster, host: &Arc<Host>) -> Result<EndpointIo, ConnectFailure> {
+        let dialer = self.worker.shared.dialer.as_ref();
+        let tunnel = self.tcp.spec.tunnel.as_ref();
+        let wanted = Wanted {
+            cluster,
+            host,
+            http2: tunnel.is_some() && cluster.spec.protocol == UpstreamProtocol::Http2,
+            authority: "",
+            addresses: (self.connection.peer, self.connection.local),
+        };
+        if let Some(tunnel) = tunnel {
+            let tunnel = Box::pin(tunnel::open(&self.worker.pool, dialer, &wanted, tunnel)).await?;
+            return Ok(EndpointIo::Tunnel(Box::new(tunnel)));
+        }
         let server_name = match &cluster.tls {
             Some(Ok(tls)) => tls.server_name(""),
             Some(Err(_)) | None => None,
         };
-        let wanted = Wanted {
-            cluster,
-            host,
-            http2: false,
-            authority: "",
-            addresses: (self.connection.peer, self.connection.local),
-        };
-        connect::open(shared.dialer.as_ref(), &wanted, server_name.as_deref(), Inner::Bytes).await
+        let (io, life) = connect::open(dialer, &wanted, server_name.as_deref(), Inner::Bytes).await?;
+        Ok(EndpointIo::Direct(io, life))
     }
 
     /// Copies until both directions have ended, one has failed, or nothing has moved for too long.
     async fn copy(&mut self, upstream: Upstream, down: &mut DownstreamIo, read_ahead: &[u8]) {
-        let Upstream { cluster, io: mut up, life, _active } = upstream;
+        let Upstream { cluster, io: mut up, _active } = upstream;
         let (cluster, up) = (&*cluster, &mut up);
         let node = Arc::clone(&self.runtime.node);
         self.worker.metrics.tcp_opened(&self.record, Some(cluster), &node);
@@ -202,7 +227,6 @@ impl Session {
         self.record.bytes_sent = received.bytes;
         self.worker.metrics.tcp_bytes(&self.record, Some(cluster), &node, received.bytes, sent.bytes);
         self.worker.metrics.tcp_closed(&self.record, Some(cluster), &node);
-        drop(life);
     }
 
     fn finish(&mut self) {

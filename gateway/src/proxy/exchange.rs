@@ -14,6 +14,7 @@ use super::HttpContext;
 use super::admit::{Refused, admit};
 use super::body::RequestBody;
 use super::downstream::{Downstream, Gone};
+use super::forward_proxy::{Denied, ForwardPolicy};
 use super::local_reply::LocalReply;
 use super::record::{Connection, Record};
 use super::response::{self, Finishing};
@@ -149,8 +150,19 @@ impl<'a, D: Downstream> Exchange<'a, D> {
                     .await;
             }
         }
-        if let Some(outcome) = self.find_route() {
-            return self.reply(outcome, |_| {}).await;
+        let forward_proxy = self.http.forward_proxy.as_ref();
+        if let Some(policy) = forward_proxy
+            && &self.request.method[..] == b"CONNECT"
+        {
+            return Box::pin(self.serve_connect(policy)).await;
+        }
+        match (self.find_route(), forward_proxy) {
+            (Some(Outcome::RouteNotFound), Some(policy)) if self.is_unrouted() => match self.find_destination(policy) {
+                Ok(route) => self.take_route(route),
+                Err(denied) => return self.deny(denied).await,
+            },
+            (Some(outcome), _) => return self.reply(outcome, |_| {}).await,
+            (None, _) => {}
         }
         if self.request.is_upgrade() && !self.is_websocket() {
             return self.reply(Outcome::UpgradeFailed, |_| {}).await;
@@ -184,11 +196,28 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             }
             Matched::Route(host, _) if host.require_tls && self.must_redirect() => None,
             Matched::Route(_, route) => {
-                self.record.route_name.clone_from(&route.spec.name);
-                self.route = Some(Arc::clone(route));
+                let route = Arc::clone(route);
+                self.take_route(route);
                 None
             }
         }
+    }
+
+    /// No VirtualService has the request's host.
+    fn is_unrouted(&self) -> bool {
+        let authority = self.request.authority.as_deref().unwrap_or_default();
+        self.runtime.route_table(&self.http.route_table).is_none_or(|table| !table.serves_host(authority))
+    }
+
+    /// The route of a forward proxy's client.
+    fn find_destination(&self, policy: &ForwardPolicy) -> Result<Arc<CompiledRoute>, Denied> {
+        let default_port = if &self.request.scheme[..] == b"https" { 443 } else { 80 };
+        policy.request(self.request.authority_str(), default_port).cloned()
+    }
+
+    fn take_route(&mut self, route: Arc<CompiledRoute>) {
+        self.record.route_name.clone_from(&route.spec.name);
+        self.route = Some(route);
     }
 
     /// Browsers reuse an HTTP/2 connection for every name of its certificate, and so reach a server that does not have

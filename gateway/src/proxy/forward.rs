@@ -63,9 +63,9 @@ impl<D: Downstream> Exchange<'_, D> {
         self.record.upstream_cluster = Arc::clone(&cluster.name);
         self.rewrite(route, forward);
         let mut forwarding = self.plan(&cluster, forward);
-        let first = match self.pick(&mut forwarding) {
-            Some(host) => host,
-            None => return self.reply(Outcome::NoHealthyUpstream, |_| {}).await,
+        let first = match self.choose(&mut forwarding).await {
+            Ok(host) => host,
+            Err(outcome) => return outcome,
         };
         let mirrors = mirror::start(self, forward);
         if forwarding.retries.is_some() {
@@ -73,8 +73,12 @@ impl<D: Downstream> Exchange<'_, D> {
         }
         let mut host = Some(first);
         loop {
-            let Some(chosen) = host.take().or_else(|| self.pick(&mut forwarding)) else {
-                return self.reply(Outcome::NoHealthyUpstream, |_| {}).await;
+            let chosen = match host.take() {
+                Some(first) => first,
+                None => match self.choose(&mut forwarding).await {
+                    Ok(host) => host,
+                    Err(outcome) => return outcome,
+                },
             };
             match self.attempt(&mut forwarding, &chosen, &mirrors).await {
                 AttemptEnd::Done(outcome) => return outcome,
@@ -139,7 +143,7 @@ impl<D: Downstream> Exchange<'_, D> {
         computed.apply_to_request(&mut self.request.headers);
     }
 
-    fn plan(&mut self, cluster: &Arc<Cluster>, forward: &Forward) -> Forwarding {
+    pub(super) fn plan(&mut self, cluster: &Arc<Cluster>, forward: &Forward) -> Forwarding {
         let retries = Retries::new(forward.retry.as_ref(), &mut self.request.headers);
         let policy = forward.retry.as_ref();
         let timeout = grpc_timeout(&mut self.request.headers, forward.timeout);
@@ -173,7 +177,7 @@ impl<D: Downstream> Exchange<'_, D> {
         forwarding
     }
 
-    fn pick(&self, forwarding: &mut Forwarding) -> Option<Arc<Host>> {
+    pub(super) fn pick(&self, forwarding: &mut Forwarding) -> Option<Arc<Host>> {
         let mut rng = self.worker.rng.lock();
         let mut context = PickContext {
             now: Instant::now().into_std(),

@@ -15,12 +15,14 @@ use tokio::time::{Instant, timeout};
 use super::downstream::Downstream;
 use super::exchange::Exchange;
 use super::worker::Worker;
+use crate::dns::preferred_family;
 use crate::headers::names;
 use crate::message::{BodyLength, Frame, RequestHead, Version};
 use crate::outcome::ResetReason;
+use crate::upstream::choose::Asked;
 use crate::upstream::connect::{Wanted, lease};
 use crate::upstream::lb::PickContext;
-use crate::upstream::{ActiveGuard, Cluster, RequestGuard, UpstreamStream};
+use crate::upstream::{ActiveGuard, Cluster, Host, RequestGuard, UpstreamStream};
 
 /// So much of a body may wait for a slow mirror; more, and the copy is given up.
 const BACKLOG: usize = 1 << 20;
@@ -132,12 +134,7 @@ struct Copy {
 
 impl Copy {
     async fn run(mut self) -> Result<(), ResetReason> {
-        let host = {
-            let mut rng = self.worker.rng.lock();
-            let mut context =
-                PickContext { now: Instant::now().into_std(), rng: &mut *rng, hash: None, tried: &[], reselect: 0 };
-            self.cluster.pick(&mut context).ok_or(ResetReason::Overflow)?
-        };
+        let host = self.choose().await.ok_or(ResetReason::Overflow)?;
         let _guard = RequestGuard::try_new(&self.cluster, false).ok_or(ResetReason::Overflow)?;
         let _active = ActiveGuard::new(&host.state);
         let http2 = match self.cluster.spec.protocol {
@@ -162,6 +159,23 @@ impl Copy {
         self.exchange(&mut lease.stream).await?;
         lease.release(&self.worker.pool);
         Ok(())
+    }
+
+    /// The endpoint that gets the copy.
+    async fn choose(&self) -> Option<Arc<Host>> {
+        if self.cluster.is_dynamic() {
+            let shared = &self.worker.shared;
+            let family = preferred_family(shared.store.load().node.address);
+            let asked = Asked::http(self.request.authority_str(), &self.cluster);
+            return self.cluster.dynamic_endpoint(&shared.dns, family, asked).await.ok();
+        }
+        if self.cluster.awaits_answers() {
+            self.cluster.first_answers().await;
+        }
+        let mut rng = self.worker.rng.lock();
+        let now = Instant::now().into_std();
+        let mut context = PickContext { now, rng: &mut *rng, hash: None, tried: &[], reselect: 0 };
+        self.cluster.pick(&mut context)
     }
 
     /// Sends the copy and reads the answer to its end.

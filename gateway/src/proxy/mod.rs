@@ -3,10 +3,12 @@
 mod admit;
 mod attempt;
 mod body;
+mod connect;
 pub mod downstream;
 mod exchange;
 mod finish;
 mod forward;
+mod forward_proxy;
 mod forwarded;
 mod hash;
 pub mod http1;
@@ -16,6 +18,7 @@ mod mirror;
 mod path;
 pub mod record;
 mod relay;
+mod resolve;
 mod response;
 mod retry;
 mod sanitize;
@@ -25,6 +28,7 @@ mod xfcc;
 
 use std::sync::Arc;
 
+pub use forward_proxy::ForwardPolicy;
 pub use hash::connection_key as connection_hash;
 pub use timers::Deadline;
 pub use worker::{Shared, Worker};
@@ -38,4 +42,6 @@ pub struct HttpContext {
     pub grpc_web: bool,
     /// Routing tables of the listener's other servers with TLS, whose hosts are answered with 421; empty: with 404.
     pub siblings: Vec<Arc<str>>,
+    /// Serve clients that use this server as their HTTP proxy.
+    pub forward_proxy: Option<Arc<ForwardPolicy>>,
 }

@@ -9,6 +9,7 @@ use rand::rngs::SmallRng;
 
 use crate::clock::Clock;
 use crate::config::Store;
+use crate::dns::Dns;
 use crate::net::Dialer;
 use crate::observe::Observer;
 use crate::upstream::pool::Pool;
@@ -19,6 +20,8 @@ pub struct Shared {
     pub store: Arc<Store>,
     /// Opens connections to endpoints.
     pub dialer: Arc<dyn Dialer>,
+    /// Resolves names.
+    pub dns: Dns,
     /// The wall clock.
     pub clock: Clock,
     /// Metrics and access logs.
@@ -35,6 +38,7 @@ impl Shared {
     pub fn new(
         store: Arc<Store>,
         dialer: Arc<dyn Dialer>,
+        dns: Dns,
         clock: Clock,
         observer: Arc<Observer>,
         hostname: Arc<str>,
@@ -42,6 +46,7 @@ impl Shared {
         Shared {
             store,
             dialer,
+            dns,
             clock,
             observer,
             hostname,

@@ -126,7 +126,8 @@ impl VirtualHost {
 }
 
 impl CompiledRoute {
-    fn new(route: &Arc<snapshot::Route>) -> Result<Self, CompileError> {
+    /// Compiles a route.
+    pub fn new(route: &Arc<snapshot::Route>) -> Result<Self, CompileError> {
         let mut ops = RouteOps {
             request: CompiledOps::new(&route.request_headers)?,
             response: CompiledOps::new(&route.response_headers)?,

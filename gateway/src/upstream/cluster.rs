@@ -12,6 +12,8 @@ use rustc_hash::FxBuildHasher;
 
 use super::host::{Host, HostSet, Observed};
 use super::lb::{LbState, PickContext};
+use crate::dns::Resolution;
+use crate::dns::guard::AddressGuard;
 use crate::tls::TlsError;
 use crate::tls::client::ClientTls;
 
@@ -30,6 +32,8 @@ pub struct ClusterState {
     pub connections: AtomicU32,
     /// Retries at once.
     pub active_retries: AtomicU32,
+    /// What DNS says of its endpoints.
+    pub resolution: Resolution,
 }
 
 /// A cluster: its configuration, compiled, and its state.
@@ -43,6 +47,8 @@ pub struct Cluster {
     pub tls: Option<Result<Arc<ClientTls>, TlsError>>,
     /// Tells connections of different policies apart in pools.
     pub pool_id: u64,
+    /// What names that requests choose may resolve to; `None` where requests choose none.
+    pub guard: Option<Arc<AddressGuard>>,
     /// What survives.
     pub state: Arc<ClusterState>,
 }

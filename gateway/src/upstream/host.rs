@@ -73,6 +73,11 @@ impl HostState {
         !self.removed.load(Ordering::Relaxed)
     }
 
+    /// Its cluster has it no more.
+    pub fn leave(&self) {
+        self.removed.store(true, Ordering::Relaxed);
+    }
+
     /// Active health checks have taken it out.
     pub fn failed_checks(&self) -> bool {
         self.unhealthy.load(Ordering::Relaxed)

@@ -3,6 +3,8 @@
 //! What must survive a configuration change (in-flight counts, ejections, the balancer's place) lives in
 //! [`ClusterState`] and [`HostState`], keyed by cluster and endpoint; what the configuration says lives in [`Cluster`].
 
+mod address;
+pub mod choose;
 mod cluster;
 pub mod connect;
 mod host;

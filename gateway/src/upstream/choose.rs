@@ -1,0 +1,129 @@
+//! Endpoints that are not there to be picked: those that wait for their first DNS answer, and those that the request
+//! itself names.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config_schema::snapshot::Discovery;
+use tokio::time::{Instant, timeout};
+
+use super::cluster::Cluster;
+use super::host::Host;
+use crate::dns::client_host::{self, ClientHost};
+use crate::dns::{Dns, Families, Family, NameKey, Question};
+use crate::outcome::Outcome;
+
+/// How long requests wait for the first answer about a name (Envoy's `dns_query_timeout`).
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Refresh of names that requests choose, for answers without TTL (Envoy's `dns_refresh_rate`).
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// Why there is no endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoEndpoint {
+    /// The name has no address; the text is DNS' reason.
+    Unresolved(String),
+    /// As many names as there may be are being resolved.
+    Overflow,
+    /// The destination is forbidden: the word for metrics, and the details.
+    Forbidden(&'static str, &'static str),
+}
+
+impl NoEndpoint {
+    /// How a request ends that finds no endpoint.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            NoEndpoint::Unresolved(why) => Outcome::DnsResolutionFailed(why),
+            NoEndpoint::Overflow => Outcome::DnsOverflow,
+            NoEndpoint::Forbidden(_, details) => Outcome::Forbidden(details),
+        }
+    }
+}
+
+/// What a request asks for by name.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Host and perhaps port: the request's authority after rewrites, or the SNI of a connection.
+    pub authority: &'a str,
+    /// The port if the authority has none and the cluster does not say.
+    pub default_port: Option<u16>,
+}
+
+impl<'a> Asked<'a> {
+    /// What an HTTP request asks for: without a port, that of its scheme towards the cluster.
+    pub fn http(authority: &'a str, cluster: &Cluster) -> Self {
+        Asked { authority, default_port: Some(if cluster.tls.is_some() { 443 } else { 80 }) }
+    }
+}
+
+impl Cluster {
+    /// Requests themselves say which name to connect to.
+    pub fn is_dynamic(&self) -> bool {
+        matches!(self.spec.discovery, Discovery::DynamicDns { .. })
+    }
+
+    /// No answer has come yet about any of its names, so that it is not known whether it has endpoints.
+    pub fn awaits_answers(&self) -> bool {
+        matches!(self.spec.discovery, Discovery::Dns(_) | Discovery::DnsRoundRobin(_))
+            && !self.state.resolution.is_ready()
+    }
+
+    /// Waits for the first answers, but not for long.
+    pub async fn first_answers(&self) {
+        // Who has waited in vain finds no endpoint, as if the answer were that there is none.
+        let _ = timeout(PATIENCE, self.state.resolution.ready()).await;
+    }
+
+    /// The endpoint that a request asks for by name.
+    pub async fn dynamic_endpoint(
+        &self,
+        dns: &Dns,
+        preferred: Family,
+        asked: Asked<'_>,
+    ) -> Result<Arc<Host>, NoEndpoint> {
+        let chosen = self.choose_dynamic(dns, preferred, asked).await;
+        match &chosen {
+            Ok(_) | Err(NoEndpoint::Unresolved(_)) => {}
+            Err(NoEndpoint::Overflow) => dns.metrics().dynamic_overflow.with_label_values(&[&self.name]).inc(),
+            Err(NoEndpoint::Forbidden(reason, _)) => {
+                dns.metrics().refused.with_label_values(&[reason]).inc();
+                tracing::info!(cluster = %self.name, authority = ?asked.authority, reason, "destination refused");
+            }
+        }
+        chosen
+    }
+
+    async fn choose_dynamic(&self, dns: &Dns, preferred: Family, asked: Asked<'_>) -> Result<Arc<Host>, NoEndpoint> {
+        let Discovery::DynamicDns { hosts, default_port, .. } = &self.spec.discovery else {
+            return Err(NoEndpoint::Unresolved("not a cluster of dynamic names".to_owned()));
+        };
+        let ClientHost { name, port } =
+            client_host::parse(asked.authority).map_err(|bad| NoEndpoint::Forbidden(bad.as_str(), bad.details()))?;
+        if !client_host::matches_any(&name, hosts) {
+            return Err(NoEndpoint::Forbidden("host_outside_entry", "destination_forbidden{host_outside_entry}"));
+        }
+        let port = port.or(*default_port).or(asked.default_port);
+        let port = port.ok_or(NoEndpoint::Forbidden("no_port", "destination_forbidden{no_port}"))?;
+        let key = NameKey {
+            // A name that a client chose is never completed: that would lead into the cluster's own domain.
+            question: Question { name: name.as_str().into(), search: false },
+            families: Families { preferred, both: true },
+            refresh: REFRESH,
+        };
+        let dynamic = &self.state.resolution.dynamic;
+        let entry =
+            dynamic.get(&name, port, Instant::now(), || dns.watch(key, None)).map_err(|_| NoEndpoint::Overflow)?;
+        let known = match timeout(PATIENCE, entry.decided()).await {
+            Ok(known) => known,
+            Err(_) => return Err(NoEndpoint::Unresolved("Timeout while contacting DNS servers".to_owned())),
+        };
+        if known.addresses.is_empty() {
+            return Err(NoEndpoint::Unresolved(known.error().map(ToString::to_string).unwrap_or_default()));
+        }
+        match self.addresses(&name, port) {
+            Ok(addresses) if !addresses.is_empty() => Ok(Arc::clone(&entry.host)),
+            Ok(_) => Err(NoEndpoint::Unresolved("the name is gone".to_owned())),
+            Err(refusal) => Err(NoEndpoint::Forbidden(refusal.as_str(), refusal.details())),
+        }
+    }
+}
