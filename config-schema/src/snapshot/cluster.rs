@@ -64,9 +64,9 @@ pub enum Discovery {
     DynamicDns {
         /// Names that may be resolved.
         hosts: Vec<String>,
-        /// Port when the request's host has none; `None`: 443 if TLS is spoken to the cluster, else 80, and no SNI
-        /// is resolved, because bytes do not say a port.
-        default_port: Option<u16>,
+        /// Port to connect to, whatever the request's host says. `None`: that of the request's host, else 443 if TLS
+        /// is spoken to the cluster, else 80; and no SNI is resolved, because bytes do not say a port.
+        port: Option<u16>,
         /// Networks that the names may resolve to although clients may not lead there: loopback, link-local and
         /// metadata addresses, those of the cluster. Address and prefix length
         /// (annotation `sallyport.dev/allow-addresses` of the ServiceEntry).

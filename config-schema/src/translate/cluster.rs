@@ -33,17 +33,23 @@ pub(super) struct ClusterKey {
     pub(super) subset: String,
     /// TLS is passed on unopened, by a name that the client's SNI gives (AUTO_PASSTHROUGH).
     pub(super) sni_dnat: bool,
+    /// The endpoint is what the client asks for by name, also where the service does not say how to find endpoints.
+    pub(super) by_name: bool,
 }
 
 impl ClusterKey {
     pub(super) fn new(host: &str, port: u16, subset: &str) -> Self {
-        Self { host: host.to_owned(), port, subset: subset.to_owned(), sni_dnat: false }
+        Self { host: host.to_owned(), port, subset: subset.to_owned(), sni_dnat: false, by_name: false }
     }
 
-    /// `outbound|PORT|SUBSET|HOST`, or the SNI form.
+    /// `outbound|PORT|SUBSET|HOST`, or the SNI form; `dynamic|…` beside the cluster of that name.
     pub(super) fn name(&self) -> String {
         let Self { host, port, subset, .. } = self;
-        if self.sni_dnat { self.sni() } else { format!("outbound|{port}|{subset}|{host}") }
+        match (self.sni_dnat, self.by_name) {
+            (true, _) => self.sni(),
+            (false, true) => format!("dynamic|{port}|{subset}|{host}"),
+            (false, false) => format!("outbound|{port}|{subset}|{host}"),
+        }
     }
 
     /// `outbound_.PORT_.SUBSET_.HOST`.
@@ -202,6 +208,11 @@ impl ClusterBuilder<'_> {
         let sidecar = self.context.proxy.role == ProxyRole::Sidecar;
         match self.service.resolution {
             Resolution::DynamicDns => self.dynamic_dns(),
+            Resolution::Passthrough if self.resolves_names() => Ok(Discovery::DynamicDns {
+                hosts: vec![self.service.host.clone()],
+                port: Some(self.port.target_port.unwrap_or(self.port.number)),
+                allow_addresses: self.service.allow_addresses.clone(),
+            }),
             Resolution::Passthrough if sidecar => Ok(Discovery::OriginalDestination { port: self.port.target_port }),
             _ if passthrough => Ok(Discovery::OriginalDestination { port: None }),
             Resolution::Dns | Resolution::DnsRoundRobin => {
@@ -227,9 +238,16 @@ impl ClusterBuilder<'_> {
         }
         Ok(Discovery::DynamicDns {
             hosts: vec![self.service.host.clone()],
-            default_port: None,
-            allow_addresses: Vec::new(),
+            // Istio's gateways resolve no SNI.
+            port: (self.port.protocol == Protocol::Tls && self.resolves_names()).then_some(self.port.number),
+            allow_addresses: self.service.allow_addresses.clone(),
         })
+    }
+
+    /// A gateway's clients name the endpoint, where Istio's gateways have none.
+    fn resolves_names(&self) -> bool {
+        let gateway = self.context.proxy.role == ProxyRole::Gateway;
+        gateway && (self.key.by_name || self.service.resolve_at_gateway)
     }
 
     fn protocol(&self, policy: &Policy<'_>) -> UpstreamProtocol {

@@ -8,6 +8,7 @@
 
 mod auto_passthrough;
 mod cluster;
+mod cluster_addresses;
 mod connection_pool;
 mod credential;
 mod delegate;
@@ -15,6 +16,7 @@ mod destination;
 mod destination_rule;
 mod downstream_tls;
 mod endpoints;
+mod forward_proxy;
 mod gateway;
 mod header_ops;
 mod host;
@@ -115,6 +117,7 @@ pub fn translate(resources: &Resources, identity: &ProxyIdentity) -> Translation
     }
     add_clusters(&mut snapshot, &context, &mut wanted, &mut reports);
     secrets::add(&mut snapshot, &context, &wanted, &mut reports);
+    cluster_addresses::add(&mut snapshot, resources);
     Translation { snapshot, reports: reports.finish() }
 }
 

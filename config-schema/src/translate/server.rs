@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Context;
 use super::downstream_tls::downstream_tls;
+use super::forward_proxy::{self, forward_proxy};
 use super::gateway::{GatewayServer, MergedGateway, PortServers};
 use super::l4_route;
 use super::protocol::Protocol;
@@ -14,7 +15,7 @@ use super::report::Reports;
 use super::virtual_service::VirtualServices;
 use super::wanted::Wanted;
 use crate::resources::gateway::ServerTlsMode;
-use crate::snapshot::{Bind, FilterChain, FilterChainMatch, HttpFilter, Listener, NetworkFilter};
+use crate::snapshot::{Bind, FilterChain, FilterChainMatch, ForwardProxy, HttpFilter, Listener, NetworkFilter, Transport};
 
 /// How long a client may take to show what it speaks.
 const DETECTION_TIMEOUT: Duration = Duration::from_secs(15);
@@ -48,6 +49,7 @@ impl ListenerBuilder<'_> {
             });
             listener.filter_chains.extend(chains);
         }
+        forward_proxy::report_unknown_ports(gateway, self.reports);
         let used = listeners.into_iter().filter(|(_, listener)| !listener.filter_chains.is_empty());
         used.map(|(name, listener)| (name, Arc::new(listener))).collect()
     }
@@ -73,12 +75,13 @@ impl ListenerBuilder<'_> {
 
     fn chains(&mut self, group: &PortServers, sni_names: &mut l4_route::SniNames) -> Vec<FilterChain> {
         if group.protocol.is_http() {
-            return group.servers.first().map(|server| plain_http(group, server)).into_iter().collect();
+            let forward_proxy = forward_proxy(self, &group.servers);
+            return group.servers.first().map(|server| plain_http(group, server, forward_proxy)).into_iter().collect();
         }
         group.servers.iter().flat_map(|server| self.server_chains(server, sni_names)).collect()
     }
 
-    fn server_chains(&mut self, server: &GatewayServer, sni_names: &mut l4_route::SniNames) -> Vec<FilterChain> {
+    fn server_chains(&mut self, server: &Arc<GatewayServer>, sni_names: &mut l4_route::SniNames) -> Vec<FilterChain> {
         let Some(settings) = server.tls() else {
             return self.tcp_chain(server, FilterChainMatch::default()).into_iter().collect();
         };
@@ -90,8 +93,9 @@ impl ListenerBuilder<'_> {
         }
     }
 
-    fn https_chain(&mut self, server: &GatewayServer) -> Option<FilterChain> {
+    fn https_chain(&mut self, server: &Arc<GatewayServer>) -> Option<FilterChain> {
         let route_table = server.route_table.clone()?;
+        let forward_proxy = forward_proxy(self, std::slice::from_ref(server));
         Some(FilterChain {
             name: chain_name(server),
             matches: sni_match(server),
@@ -99,7 +103,7 @@ impl ListenerBuilder<'_> {
             filter: NetworkFilter::Http(HttpFilter {
                 route_table,
                 server_port: server_number(server),
-                forward_proxy: None,
+                forward_proxy,
                 grpc_web: false,
                 misdirected: false,
             }),
@@ -125,7 +129,7 @@ impl ListenerBuilder<'_> {
     }
 }
 
-fn plain_http(group: &PortServers, server: &GatewayServer) -> FilterChain {
+fn plain_http(group: &PortServers, server: &GatewayServer, forward_proxy: Option<ForwardProxy>) -> FilterChain {
     FilterChain {
         name: chain_name(server),
         matches: FilterChainMatch::default(),
@@ -133,7 +137,7 @@ fn plain_http(group: &PortServers, server: &GatewayServer) -> FilterChain {
         filter: NetworkFilter::Http(HttpFilter {
             route_table: server.route_table.clone().unwrap_or_default(),
             server_port: server_number(server),
-            forward_proxy: None,
+            forward_proxy,
             grpc_web: group.protocol == Protocol::GrpcWeb,
             misdirected: false,
         }),

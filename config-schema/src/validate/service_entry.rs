@@ -8,9 +8,13 @@ use super::protocol::{Protocol, protocol};
 use super::report::{Report, SPEC};
 use super::selector;
 use super::workload_entry;
+use crate::document::PathRef;
 use crate::host::is_wildcard;
 use crate::resources::Object;
 use crate::resources::service_entry::{Location, Resolution, ServiceEntry, ServicePort};
+
+const ALLOW_ADDRESSES: &str = "sallyport.dev/allow-addresses";
+const RESOLVE_AT_GATEWAY: &str = "sallyport.dev/resolve-at-gateway";
 
 pub(super) fn validate(object: &Object<ServiceEntry>, report: &mut Report<'_>) {
     let entry = &object.spec;
@@ -42,6 +46,7 @@ pub(super) fn validate(object: &Object<ServiceEntry>, report: &mut Report<'_>) {
         Resolution::DynamicDns => by_dynamic_dns(object, report),
     }
     several_hosts(entry, report);
+    annotations(object, report);
     export_to::validate(
         &entry.export_to,
         &object.meta.namespace,
@@ -196,6 +201,23 @@ fn by_dynamic_dns(object: &Object<ServiceEntry>, report: &mut Report<'_>) {
     if entry.location == Location::MeshInternal && uses_waypoint {
         let message = "MESH_INTERNAL with the resolution DYNAMIC_DNS is not possible behind a waypoint";
         report.error(SPEC.key("location"), "resolution", message);
+    }
+}
+
+/// Our own annotations.
+fn annotations(object: &Object<ServiceEntry>, report: &mut Report<'_>) {
+    let path = PathRef::ROOT.key("metadata");
+    let path = path.key("annotations");
+    if let Some(list) = object.meta.annotations.get(ALLOW_ADDRESSES) {
+        for text in list.split(',') {
+            report.check(path.key(ALLOW_ADDRESSES), "annotation", ip_or_cidr(text.trim()));
+        }
+    }
+    if let Some(value) = object.meta.annotations.get(RESOLVE_AT_GATEWAY)
+        && !["true", "false"].contains(&value.as_str())
+    {
+        let message = format!("{value:?} is neither \"true\" nor \"false\"");
+        report.error(path.key(RESOLVE_AT_GATEWAY), "annotation", message);
     }
 }
 

@@ -18,6 +18,9 @@ pub(crate) fn dump(translation: &Translation) -> String {
     for cluster in snapshot.clusters.values() {
         text += &self::cluster(cluster, snapshot.endpoints.get(&cluster.name).map(AsRef::as_ref));
     }
+    if !snapshot.cluster_addresses.is_empty() {
+        writeln!(text, "cluster-addresses {:?}", snapshot.cluster_addresses).unwrap();
+    }
     for (name, secret) in &snapshot.secrets {
         let kind = match secret.as_ref() {
             Secret::Certificate(certificate) => {
@@ -88,6 +91,12 @@ fn listener(listener: &Listener) -> String {
         writeln!(text, "  chain {}{matches} -> {filter}", chain.name).unwrap();
         if let Some(tls) = &chain.tls {
             writeln!(text, "    tls {}", downstream_tls(tls)).unwrap();
+        }
+        if let NetworkFilter::Http(HttpFilter { forward_proxy: Some(forward_proxy), .. }) = &chain.filter {
+            for ForwardDestination { host, port, cluster, connect, http } in &forward_proxy.destinations {
+                let (connect, http) = (flag(*connect, " connect"), flag(*http, " http"));
+                writeln!(text, "    forward {host}:{port}{connect}{http} -> {cluster}").unwrap();
+            }
         }
     }
     text
@@ -296,7 +305,10 @@ fn cluster(cluster: &Cluster, endpoints: Option<&Endpoints>) -> String {
         Discovery::Endpoints => "endpoints".to_owned(),
         Discovery::Dns(lookup) => format!("dns refresh={}", time(lookup.refresh)),
         Discovery::DnsRoundRobin(lookup) => format!("dns-round-robin{}", flag(lookup.race_addresses, " race")),
-        Discovery::DynamicDns { hosts, default_port } => format!("dynamic-dns {} {default_port:?}", hosts.join(",")),
+        Discovery::DynamicDns { hosts, port, allow_addresses } => {
+            let allow = flag(!allow_addresses.is_empty(), &format!(" allow={allow_addresses:?}")).to_owned();
+            format!("dynamic-dns {} port={port:?}{allow}", hosts.join(","))
+        }
         Discovery::OriginalDestination { port } => format!("original-destination {port:?}"),
     };
     let rule = option(cluster.destination_rule.as_ref(), |rule| format!(" rule={rule}"));

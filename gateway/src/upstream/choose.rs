@@ -45,7 +45,7 @@ impl NoEndpoint {
 pub struct Asked<'a> {
     /// Host and perhaps port: the request's authority after rewrites, or the SNI of a connection.
     pub authority: &'a str,
-    /// The port if the authority has none and the cluster does not say.
+    /// The port if neither the cluster nor the authority has one.
     pub default_port: Option<u16>,
 }
 
@@ -94,7 +94,7 @@ impl Cluster {
     }
 
     async fn choose_dynamic(&self, dns: &Dns, preferred: Family, asked: Asked<'_>) -> Result<Arc<Host>, NoEndpoint> {
-        let Discovery::DynamicDns { hosts, default_port, .. } = &self.spec.discovery else {
+        let Discovery::DynamicDns { hosts, port: own_port, .. } = &self.spec.discovery else {
             return Err(NoEndpoint::Unresolved("not a cluster of dynamic names".to_owned()));
         };
         let ClientHost { name, port } =
@@ -102,8 +102,8 @@ impl Cluster {
         if !client_host::matches_any(&name, hosts) {
             return Err(NoEndpoint::Forbidden("host_outside_entry", "destination_forbidden{host_outside_entry}"));
         }
-        let port = port.or(*default_port).or(asked.default_port);
-        let port = port.ok_or(NoEndpoint::Forbidden("no_port", "destination_forbidden{no_port}"))?;
+        let port = own_port.or(port).or(asked.default_port);
+        let port = port.ok_or_else(|| NoEndpoint::Unresolved("no port is known".to_owned()))?;
         let key = NameKey {
             // A name that a client chose is never completed: that would lead into the cluster's own domain.
             question: Question { name: name.as_str().into(), search: false },

@@ -50,6 +50,8 @@ fn convert(service: &Arc<Object<KubernetesService>>, resources: &Resources, mesh
         node_local: spec.internal_traffic_policy.as_deref() == Some("Local"),
         distribution: TrafficDistribution::new(spec.traffic_distribution.as_deref(), &meta.annotations, namespace),
         race_addresses: false,
+        resolve_at_gateway: false,
+        allow_addresses: Vec::new(),
     }
 }
 

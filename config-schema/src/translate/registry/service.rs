@@ -1,6 +1,7 @@
 //! A service of the registry, whatever it was made from.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::resources::{Age, Object, Service as KubernetesService, ServiceEntry};
@@ -35,6 +36,12 @@ pub(in crate::translate) struct Service {
     pub(in crate::translate) distribution: TrafficDistribution,
     /// Of a name's addresses try one after the other (`connect-strategy: RACE_FIRST_TCP_CONNECT`).
     pub(in crate::translate) race_addresses: bool,
+    /// A gateway resolves the name that a request or a TLS connection asks for
+    /// (`sallyport.dev/resolve-at-gateway`).
+    pub(in crate::translate) resolve_at_gateway: bool,
+    /// Networks that names chosen by clients may resolve to although they are protected
+    /// (`sallyport.dev/allow-addresses`).
+    pub(in crate::translate) allow_addresses: Vec<(IpAddr, u8)>,
 }
 
 /// What a service was made from.

@@ -1,6 +1,9 @@
 //! ServiceEntries as services of the registry.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 use super::service::{Origin, Port, Resolution, Service, TrafficDistribution};
 use crate::resources::mesh_config::{Visibility as EntryVisibility, VisibilityPolicy};
@@ -13,6 +16,22 @@ use crate::translate::visibility::Visibility;
 
 /// Annotation that asks to try all addresses of a name.
 const CONNECT_STRATEGY: &str = "istio.io/connect-strategy";
+
+/// Annotation that lets a gateway resolve what requests and TLS connections ask for, where Istio's gateways do not:
+/// with the resolution NONE, and on TLS ports with the resolution DYNAMIC_DNS.
+const RESOLVE_AT_GATEWAY: &str = "sallyport.dev/resolve-at-gateway";
+
+/// Annotation with networks that names chosen by clients may resolve to although they are protected.
+const ALLOW_ADDRESSES: &str = "sallyport.dev/allow-addresses";
+
+/// Addresses and networks of a comma list. Validation has seen to it that nothing else is there.
+fn networks(list: Option<&String>) -> Vec<(IpAddr, u8)> {
+    let network = |text: &str| {
+        let address = || text.parse::<IpAddr>().map(IpNet::from);
+        text.parse::<IpNet>().or_else(|_| address()).ok().map(|network| (network.network(), network.prefix_len()))
+    };
+    list.map(|list| list.split(',').filter_map(|text| network(text.trim())).collect()).unwrap_or_default()
+}
 
 /// The services that ServiceEntries are, one for each host.
 pub(super) fn services<'a>(resources: &'a Resources, mesh: &'a MeshConfig) -> impl Iterator<Item = Service> + 'a {
@@ -42,6 +61,8 @@ fn convert(entry: &Arc<Object<ServiceEntry>>, resources: &Resources, mesh: &Mesh
         node_local: false,
         distribution: TrafficDistribution::new(None, &meta.annotations, annotations),
         race_addresses: strategy.is_some_and(|value| value.eq_ignore_ascii_case("RACE_FIRST_TCP_CONNECT")),
+        resolve_at_gateway: meta.annotations.get(RESOLVE_AT_GATEWAY).is_some_and(|value| value == "true"),
+        allow_addresses: networks(meta.annotations.get(ALLOW_ADDRESSES)),
     };
     let named = |host: &String| Service { host: host.clone(), name: host.clone(), ..template.clone() };
     spec.hosts.iter().map(named).collect()
