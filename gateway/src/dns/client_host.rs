@@ -45,11 +45,11 @@ impl BadHost {
     /// `%RESPONSE_CODE_DETAILS%`
     pub fn details(self) -> &'static str {
         match self {
-            BadHost::Length => "destination_forbidden{bad_host_length}",
-            BadHost::Characters => "destination_forbidden{bad_host_characters}",
-            BadHost::Address => "destination_forbidden{address_as_host}",
-            BadHost::NumericAddress => "destination_forbidden{numeric_host}",
-            BadHost::Port => "destination_forbidden{bad_port}",
+            BadHost::Length => "destination_forbidden[bad_host_length]",
+            BadHost::Characters => "destination_forbidden[bad_host_characters]",
+            BadHost::Address => "destination_forbidden[address_as_host]",
+            BadHost::NumericAddress => "destination_forbidden[numeric_host]",
+            BadHost::Port => "destination_forbidden[bad_port]",
         }
     }
 }

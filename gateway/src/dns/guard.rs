@@ -48,13 +48,13 @@ impl Refusal {
     /// `%RESPONSE_CODE_DETAILS%`
     pub fn details(self) -> &'static str {
         match self {
-            Refusal::Unspecified => "destination_forbidden{unspecified_address}",
-            Refusal::Loopback => "destination_forbidden{loopback_address}",
-            Refusal::LinkLocal => "destination_forbidden{link_local_address}",
-            Refusal::Multicast => "destination_forbidden{multicast_address}",
-            Refusal::Reserved => "destination_forbidden{reserved_address}",
-            Refusal::Metadata => "destination_forbidden{metadata_address}",
-            Refusal::Cluster => "destination_forbidden{cluster_address}",
+            Refusal::Unspecified => "destination_forbidden[unspecified_address]",
+            Refusal::Loopback => "destination_forbidden[loopback_address]",
+            Refusal::LinkLocal => "destination_forbidden[link_local_address]",
+            Refusal::Multicast => "destination_forbidden[multicast_address]",
+            Refusal::Reserved => "destination_forbidden[reserved_address]",
+            Refusal::Metadata => "destination_forbidden[metadata_address]",
+            Refusal::Cluster => "destination_forbidden[cluster_address]",
         }
     }
 }

@@ -67,13 +67,13 @@ impl Denied {
     pub fn details(self) -> &'static str {
         match self {
             Denied::Host(bad) => bad.details(),
-            Denied::NoPort => "destination_forbidden{no_port}",
-            Denied::UnknownHost => "destination_forbidden{unknown_host}",
-            Denied::Port => "destination_forbidden{port_not_allowed}",
-            Denied::ConnectToHttp => "destination_forbidden{connect_to_http_port}",
-            Denied::HttpToConnect => "destination_forbidden{request_to_connect_port}",
-            Denied::ServerName => "destination_forbidden{server_name_mismatch}",
-            Denied::BrokenTls => "destination_forbidden{broken_client_hello}",
+            Denied::NoPort => "destination_forbidden[no_port]",
+            Denied::UnknownHost => "destination_forbidden[unknown_host]",
+            Denied::Port => "destination_forbidden[port_not_allowed]",
+            Denied::ConnectToHttp => "destination_forbidden[connect_to_http_port]",
+            Denied::HttpToConnect => "destination_forbidden[request_to_connect_port]",
+            Denied::ServerName => "destination_forbidden[server_name_mismatch]",
+            Denied::BrokenTls => "destination_forbidden[broken_client_hello]",
         }
     }
 }

@@ -100,7 +100,7 @@ impl Cluster {
         let ClientHost { name, port } =
             client_host::parse(asked.authority).map_err(|bad| NoEndpoint::Forbidden(bad.as_str(), bad.details()))?;
         if !client_host::matches_any(&name, hosts) {
-            return Err(NoEndpoint::Forbidden("host_outside_entry", "destination_forbidden{host_outside_entry}"));
+            return Err(NoEndpoint::Forbidden("host_outside_entry", "destination_forbidden[host_outside_entry]"));
         }
         let port = own_port.or(port).or(asked.default_port);
         let port = port.ok_or_else(|| NoEndpoint::Unresolved("no port is known".to_owned()))?;
