@@ -15,7 +15,7 @@ use super::report::Reports;
 use super::virtual_service::VirtualServices;
 use super::wanted::Wanted;
 use crate::resources::gateway::ServerTlsMode;
-use crate::snapshot::{Bind, FilterChain, FilterChainMatch, ForwardProxy, HttpFilter, Listener, NetworkFilter, Transport};
+use crate::snapshot::{Bind, FilterChain, FilterChainMatch, ForwardProxy, HttpFilter, Listener, NetworkFilter};
 
 /// How long a client may take to show what it speaks.
 const DETECTION_TIMEOUT: Duration = Duration::from_secs(15);
