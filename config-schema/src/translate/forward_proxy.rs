@@ -21,10 +21,7 @@ use crate::translate::protocol::Protocol;
 const FORWARD_PROXY: &str = "sallyport.dev/forward-proxy";
 
 /// What clients may ask the servers of a port for; `None` if none of them is a forward proxy.
-pub(super) fn forward_proxy(
-    builder: &mut ListenerBuilder<'_>,
-    servers: &[Arc<GatewayServer>],
-) -> Option<ForwardProxy> {
+pub(super) fn forward_proxy(builder: &mut ListenerBuilder<'_>, servers: &[Arc<GatewayServer>]) -> Option<ForwardProxy> {
     let proxies: Vec<&Arc<GatewayServer>> = servers.iter().filter(|server| is_forward_proxy(server)).collect();
     let first = proxies.first()?;
     let mut destinations: BTreeMap<(String, u16), ForwardDestination> = BTreeMap::new();

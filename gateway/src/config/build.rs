@@ -229,7 +229,9 @@ impl Builder {
                     let forward_proxy = http.forward_proxy.as_ref().and_then(|spec| {
                         let what = format!("forward proxy of listener {} chain {}", listener.name, chain.name);
                         ForwardPolicy::new(spec)
-                            .map_err(|error| rejections.push(Rejection { what, reason: error.to_string(), cause: None }))
+                            .map_err(|error| {
+                                rejections.push(Rejection { what, reason: error.to_string(), cause: None })
+                            })
                             .ok()
                     });
                     Filter::Http(Arc::new(HttpContext {

@@ -55,7 +55,7 @@ pub struct ConnectFailure {
 }
 
 impl ConnectFailure {
-    fn new(text: impl std::fmt::Display) -> Self {
+    pub(crate) fn new(text: impl std::fmt::Display) -> Self {
         ConnectFailure { reason: ResetReason::ConnectionFailure(text.to_string()), transport: text.to_string() }
     }
 
@@ -114,7 +114,7 @@ async fn lease_h2(
     let slot = pool.h2(&key);
     let mut connections = slot.lock().await;
     let now = Instant::now();
-    if !connections.iter().any(|entry| entry.is_usable(&limits, now, max_streams)) {
+    if !connections.iter().any(|entry| entry.is_usable(&limits, now)) {
         let (io, life) = open(dialer, wanted, key.server_name.as_deref(), Inner::Http2).await?;
         let options = http2::client::ClientOptions {
             max_streams,
@@ -134,7 +134,7 @@ async fn lease_h2(
             expires: None,
         });
     }
-    let usable = connections.iter_mut().rev().find(|entry| entry.is_usable(&limits, now, max_streams));
+    let usable = connections.iter_mut().rev().find(|entry| entry.is_usable(&limits, now));
     let entry = usable.ok_or_else(ConnectFailure::overflow)?;
     entry.requests.fetch_add(1, Ordering::Relaxed);
     entry.expires = None;
@@ -186,7 +186,7 @@ pub async fn open(
         .ok_or_else(ConnectFailure::overflow)?;
     let deadline = Instant::now() + spec.pool.connect_timeout;
     let options = DialOptions { keepalive: spec.pool.tcp_keepalive.clone() };
-    let dialed = timeout_at(deadline, dialer.dial(&wanted.host.spec.address, &options)).await;
+    let dialed = timeout_at(deadline, super::address::dial(dialer, wanted.cluster, wanted.host, &options)).await;
     let (mut conn, local) = match dialed {
         Ok(Ok(dialed)) => dialed,
         Ok(Err(error)) => return Err(ConnectFailure::new(DialError::Io(error))),

@@ -113,10 +113,9 @@ pub struct H2Connection {
 
 impl H2Connection {
     /// Whether another stream may be opened.
-    pub fn is_usable(&self, limits: &Limits, now: Instant, max_streams: usize) -> bool {
+    pub fn is_usable(&self, limits: &Limits, now: Instant) -> bool {
         !self.connection.is_closed()
             && self.connection.can_accept_streams(1)
-            && self.connection.free_stream_slots() > (1usize << 30).saturating_sub(max_streams)
             && limits.max_requests.is_none_or(|max| self.requests.load(Ordering::Relaxed) < max)
             && limits.max_age.is_none_or(|max| now.duration_since(self.life.opened) < max)
     }
