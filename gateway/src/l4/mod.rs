@@ -2,6 +2,7 @@
 
 mod copy;
 mod serve;
+mod splice;
 
 use config_schema::snapshot::TcpProxy;
 

@@ -7,10 +7,11 @@ use std::task::Poll;
 use bytes::Bytes;
 use rand::Rng;
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::TcpContext;
-use super::copy::Direction;
+use super::copy::{Direction, Socket};
 use crate::config::Runtime;
 use crate::format::Scope;
 use crate::message::{RequestHead, Version};
@@ -210,5 +211,17 @@ impl Session {
         let Some(log) = &self.runtime.access_log else { return };
         let request = RequestHead::unread(Version::Http11);
         log.write(&Scope { request: &request, response: None, trailers: None, record: &self.record });
+    }
+}
+
+impl Socket for DownstreamIo {
+    fn plain_socket(&self) -> Option<&TcpStream> {
+        DownstreamIo::plain_socket(self)
+    }
+}
+
+impl Socket for UpstreamIo {
+    fn plain_socket(&self) -> Option<&TcpStream> {
+        UpstreamIo::plain_socket(self)
     }
 }
