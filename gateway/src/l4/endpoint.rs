@@ -6,8 +6,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
+use super::copy::Socket;
 use super::tunnel::TunnelIo;
+use crate::tls::accept::DownstreamIo;
 use crate::upstream::UpstreamIo;
 use crate::upstream::pool::Life;
 
@@ -55,5 +58,20 @@ impl AsyncWrite for EndpointIo {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self, io => Pin::new(io).poll_shutdown(cx))
+    }
+}
+
+impl Socket for EndpointIo {
+    fn plain_socket(&self) -> Option<&TcpStream> {
+        match self {
+            EndpointIo::Direct(io, _) => io.plain_socket(),
+            EndpointIo::Tunnel(_) => None,
+        }
+    }
+}
+
+impl Socket for DownstreamIo {
+    fn plain_socket(&self) -> Option<&TcpStream> {
+        DownstreamIo::plain_socket(self)
     }
 }

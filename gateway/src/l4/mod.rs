@@ -3,6 +3,7 @@
 mod copy;
 mod endpoint;
 mod serve;
+mod splice;
 mod tunnel;
 
 use config_schema::snapshot::TcpProxy;

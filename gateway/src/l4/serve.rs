@@ -3,9 +3,10 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
-use config_schema::snapshot::UpstreamProtocol;
+use config_schema::snapshot::{Node, UpstreamProtocol};
 use rand::Rng;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
@@ -30,6 +31,9 @@ use crate::upstream::{ActiveGuard, Cluster, Host, Observed};
 
 /// Endpoints that are tried before a connection is given up.
 const CONNECT_ATTEMPTS: usize = 1;
+
+/// How often the bytes of a connection that lasts are counted (Istio: `tcp_reporting_duration`).
+const REPORT_AFTER: Duration = Duration::from_secs(15);
 
 /// A connection whose endpoint has been connected to, or could not be.
 pub struct Opened {
@@ -201,6 +205,9 @@ impl Session {
         let mut age = crate::proxy::Deadline::default();
         age.set_after(self.tcp.spec.max_connection_duration);
         let mut seen = (0, 0);
+        let mut report = crate::proxy::Deadline::default();
+        report.set_after(Some(REPORT_AFTER));
+        let mut reported = (0, 0);
         poll_fn(|cx| {
             // The stream is split by turns: each direction reads one and writes the other.
             let up_done = sent.poll(down, up, cx);
@@ -218,6 +225,10 @@ impl Session {
             if age.poll(cx).is_ready() {
                 return Poll::Ready(());
             }
+            while report.poll(cx).is_ready() {
+                report.set_after(Some(REPORT_AFTER));
+                self.report_bytes(cluster, &node, &mut reported, (sent.bytes, received.bytes));
+            }
             timer.poll(cx)
         })
         .await;
@@ -225,8 +236,15 @@ impl Session {
         let _ = down.shutdown().await;
         self.record.bytes_received = sent.bytes;
         self.record.bytes_sent = received.bytes;
-        self.worker.metrics.tcp_bytes(&self.record, Some(cluster), &node, received.bytes, sent.bytes);
+        self.report_bytes(cluster, &node, &mut reported, (sent.bytes, received.bytes));
         self.worker.metrics.tcp_closed(&self.record, Some(cluster), &node);
+    }
+
+    /// Counts what has moved since the last time: a connection that lasts shows in the metrics before its end.
+    fn report_bytes(&self, cluster: &Cluster, node: &Node, reported: &mut (u64, u64), moved: (u64, u64)) {
+        let (received, sent) = (moved.1 - reported.1, moved.0 - reported.0);
+        self.worker.metrics.tcp_bytes(&self.record, Some(cluster), node, received, sent);
+        *reported = moved;
     }
 
     fn finish(&mut self) {

@@ -89,6 +89,16 @@ impl<S> Rewind<S> {
     }
 }
 
+impl Rewind<Conn> {
+    /// The socket, if nothing stands before its bytes.
+    pub fn plain_socket(&self) -> Option<&TcpStream> {
+        match &self.inner {
+            Conn::Tcp(socket) if self.prefix.is_empty() => Some(socket),
+            Conn::Tcp(_) | Conn::Unix(_) | Conn::Memory(_) => None,
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Rewind<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.prefix.is_empty() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 use super::certificate::{KeyPair, describe, escape_pem};
 use super::server::{Chosen, ServerTls};
@@ -33,6 +34,16 @@ macro_rules! each {
             DownstreamIo::Boring($io) => $body,
         }
     };
+}
+
+impl DownstreamIo {
+    /// The socket, if its bytes are the application's own.
+    pub fn plain_socket(&self) -> Option<&TcpStream> {
+        match self {
+            DownstreamIo::Plain(io) => io.plain_socket(),
+            DownstreamIo::Rustls(_) | DownstreamIo::Boring(_) => None,
+        }
+    }
 }
 
 impl AsyncRead for DownstreamIo {

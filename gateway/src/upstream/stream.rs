@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 use crate::headers::Headers;
 use crate::http1::client::ClientConnection;
@@ -30,6 +31,16 @@ macro_rules! each {
             UpstreamIo::Tls($io) => $body,
         }
     };
+}
+
+impl UpstreamIo {
+    /// The socket, if its bytes are the application's own.
+    pub fn plain_socket(&self) -> Option<&TcpStream> {
+        match self {
+            UpstreamIo::Plain(Conn::Tcp(socket)) => Some(socket),
+            UpstreamIo::Plain(Conn::Unix(_) | Conn::Memory(_)) | UpstreamIo::Tls(_) => None,
+        }
+    }
 }
 
 impl AsyncRead for UpstreamIo {
