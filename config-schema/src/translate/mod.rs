@@ -15,6 +15,7 @@ mod delegate;
 mod destination;
 mod destination_rule;
 mod downstream_tls;
+mod dynamic_names;
 mod endpoints;
 mod forward_proxy;
 mod gateway;
@@ -117,6 +118,7 @@ pub fn translate(resources: &Resources, identity: &ProxyIdentity) -> Translation
     }
     add_clusters(&mut snapshot, &context, &mut wanted, &mut reports);
     secrets::add(&mut snapshot, &context, &wanted, &mut reports);
+    dynamic_names::add(&mut snapshot);
     cluster_addresses::add(&mut snapshot, resources);
     Translation { snapshot, reports: reports.finish() }
 }

@@ -117,7 +117,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientConnection<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(ResponseHead, BodyLength), ResetReason>> {
         loop {
-            if let Some(end) = self.scan.find_end(&mut self.buffer) {
+            self.scan.skip_blank_lines(&mut self.buffer);
+            if let Some(end) = self.scan.find_end(&self.buffer) {
                 let head = self.buffer.split_to(end);
                 return Poll::Ready(self.take_head(head));
             }

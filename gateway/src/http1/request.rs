@@ -49,16 +49,17 @@ pub struct HeadScan {
 }
 
 impl HeadScan {
-    /// Length of the head with its empty line, once it is complete. Skips blank lines in front of it.
-    pub fn find_end(&mut self, buffer: &mut BytesMut) -> Option<usize> {
+    /// Takes away blank lines in front of the head (RFC 9112 §2.2).
+    pub fn skip_blank_lines(&mut self, buffer: &mut BytesMut) {
         if !self.seen_line {
             let blank = buffer.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
             bytes::Buf::advance(buffer, blank);
-            if buffer.is_empty() {
-                return None;
-            }
-            self.seen_line = true;
+            self.seen_line = !buffer.is_empty();
         }
+    }
+
+    /// Length of the head with its empty line, once it is complete.
+    pub fn find_end(&mut self, buffer: &[u8]) -> Option<usize> {
         while let Some(offset) = memchr::memchr(b'\n', &buffer[self.at..]) {
             let end = self.at + offset;
             let line = &buffer[self.line_start..end];

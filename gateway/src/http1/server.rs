@@ -90,13 +90,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ServerConnection<S> {
     /// Waits for the next request.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
-            if let Some(end) = self.scan.find_end(&mut self.buffer) {
-                return Poll::Ready(self.take_request(end));
-            }
+            // Before anything else: what begins otherwise is another protocol, which may well have an empty line in it.
+            self.scan.skip_blank_lines(&mut self.buffer);
             if self.buffer.first().is_some_and(|first| !request::may_start(*first)) {
                 self.begin();
                 self.current.close = true;
                 return Poll::Ready(Next::Refused(ProtocolError::CODEC));
+            }
+            if let Some(end) = self.scan.find_end(&self.buffer) {
+                return Poll::Ready(self.take_request(end));
             }
             if self.buffer.len() > self.limits.max_bytes + READ_SMALL {
                 return Poll::Ready(Next::Refused(ProtocolError::HEADERS_TOO_LARGE));
