@@ -10,6 +10,7 @@ use config_schema::snapshot::Drain as DrainTimes;
 use config_schema::translate::ProxyIdentity;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -182,6 +183,7 @@ impl Control {
         let (files, extra) = watch::channel(self.pem_files());
         tokio::spawn(self.source.clone().watch(extra, sender));
         let mut leave = std::pin::pin!(told_to_leave(Arc::clone(&self.state)));
+        let mut rotated = signal(SignalKind::user_defined1()).map_err(|e| format!("SIGUSR1: {e}"))?;
         loop {
             tokio::select! {
                 () = &mut leave => break,
@@ -192,6 +194,7 @@ impl Control {
                     }
                     None => break,
                 },
+                _ = rotated.recv() => self.reopen_logs(),
             }
         }
         let again = told_to_leave(Arc::clone(&self.state));
@@ -205,6 +208,12 @@ impl Control {
     /// Files beside the configuration that it reads.
     fn pem_files(&self) -> Vec<PathBuf> {
         self.engine.files().into_iter().map(Into::into).collect()
+    }
+
+    /// SIGUSR1, as Envoy has it: what has moved the log's file away says so.
+    fn reopen_logs(&self) {
+        tracing::info!("the access log's file is opened anew");
+        self.shared.store.load().access_log.iter().for_each(|log| log.reopen());
     }
 
     fn reload(&mut self) {
@@ -256,7 +265,6 @@ impl Control {
 }
 
 async fn told_to_leave(state: Arc<AdminState>) {
-    use tokio::signal::unix::{SignalKind, signal};
     let quit = state.quit.notified();
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(mut terminate), Ok(mut interrupt)) => {

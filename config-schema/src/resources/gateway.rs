@@ -6,6 +6,10 @@ use serde::Deserialize;
 
 use super::wire::scalar;
 
+/// Annotation of a Gateway: `"421"` answers HTTP/2 requests for a host of another server, which a client sends because
+/// both are in one certificate, with 421, so that it comes again on a connection of its own. Default `"404"`, as Istio.
+pub const MISDIRECTED_REQUESTS: &str = "sallyport.dev/misdirected-requests";
+
 /// `spec` of a Gateway.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 pub struct Gateway {

@@ -8,7 +8,7 @@ use super::labels::selects;
 use super::protocol::Protocol;
 use super::proxy::Proxy;
 use super::report::{Reports, object_ref};
-use crate::resources::gateway::{Server, ServerTlsMode, ServerTlsSettings};
+use crate::resources::gateway::{MISDIRECTED_REQUESTS, Server, ServerTlsMode, ServerTlsSettings};
 use crate::resources::{Gateway, Object, Resources};
 use crate::snapshot::ObjectRef;
 
@@ -45,6 +45,11 @@ impl GatewayServer {
 
     pub(super) fn object(&self) -> ObjectRef {
         object_ref(&self.gateway)
+    }
+
+    /// Requests for hosts of other servers are answered with 421.
+    pub(super) fn answers_misdirected(&self) -> bool {
+        self.gateway.meta.annotations.get(MISDIRECTED_REQUESTS).is_some_and(|value| value == "421")
     }
 
     /// `spec.servers[N]`.

@@ -105,7 +105,7 @@ impl ListenerBuilder<'_> {
                 server_port: server_number(server),
                 forward_proxy,
                 grpc_web: false,
-                misdirected: false,
+                misdirected: server.answers_misdirected(),
             }),
         })
     }

@@ -4,6 +4,7 @@ use super::report::Report;
 use crate::document::PathRef;
 use crate::resources::AnyObject;
 use crate::resources::authorization_policy::Action;
+use crate::resources::gateway::MISDIRECTED_REQUESTS;
 
 const INTERNAL_ANNOTATIONS: [&str; 3] =
     ["internal.istio.io/webhook-always-reject", "internal.istio.io/parents", "internal.istio.io/parent-namespace"];
@@ -29,6 +30,13 @@ pub(super) fn validate(object: &AnyObject, report: &mut Report<'_>) {
             report.error(annotations.key(name), "annotation", "this annotation is Istio's own and may not be set");
         }
         dry_run(object, annotations, report);
+    }
+    if let AnyObject::Gateway(gateway) = object
+        && let Some(value) = gateway.meta.annotations.get(MISDIRECTED_REQUESTS)
+        && !matches!(value.as_str(), "404" | "421")
+    {
+        let message = format!("{value:?} is neither \"404\" nor \"421\"");
+        report.error(annotations.key(MISDIRECTED_REQUESTS), "annotation", message);
     }
 }
 

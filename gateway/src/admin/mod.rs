@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use parking_lot::Mutex;
@@ -50,6 +50,7 @@ async fn serve(address: SocketAddr, what: &str, router: Router) -> Result<(), St
     let listener = TcpListener::bind(address).await.map_err(|e| format!("{what} on {address}: {e}"))?;
     let what = what.to_owned();
     tokio::spawn(async move {
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "{what} on {address} ended");
         }
@@ -68,6 +69,7 @@ pub async fn serve_metrics(address: SocketAddr, state: Arc<AdminState>) -> Resul
         .route("/stats/prometheus", get(page::metrics))
         .route("/metrics", get(page::metrics))
         .route("/healthz/ready", get(ready))
+        .route("/quitquitquit", post(quit_from_here))
         .with_state(state);
     serve(address, "metrics", router).await
 }
@@ -100,6 +102,17 @@ async fn ready(State(state): State<Arc<AdminState>>) -> (StatusCode, &'static st
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready: a listener is not bound yet\n")
     }
+}
+
+/// Metrics are served to everyone; this only to the same machine (or Pod: a job's last step ends its sidecar so).
+async fn quit_from_here(
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    state: State<Arc<AdminState>>,
+) -> (StatusCode, &'static str) {
+    if !peer.ip().to_canonical().is_loopback() {
+        return (StatusCode::FORBIDDEN, "only from the machine itself\n");
+    }
+    (StatusCode::OK, quit(state).await)
 }
 
 async fn quit(State(state): State<Arc<AdminState>>) -> &'static str {

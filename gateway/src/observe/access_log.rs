@@ -88,6 +88,13 @@ impl AccessLogger {
         self.sink.flush();
     }
 
+    /// Opens the file anew: it has been rotated.
+    pub fn reopen(&self) {
+        if let Sink::File(file) = &*self.sink {
+            file.reopen();
+        }
+    }
+
     /// Writes an entry.
     pub fn write(&self, scope: &Scope<'_>) {
         let mut line = Vec::with_capacity(512);
