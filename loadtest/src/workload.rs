@@ -54,7 +54,13 @@ impl Workload {
         Workload { name: "h1", about: "HTTP/1.1, 64 connections, empty answers", ..BASE },
         Workload { name: "h1-1k", about: "HTTP/1.1, 64 connections, 1 KiB", body: 1 << 10, ..BASE },
         Workload { name: "h1-1m", about: "HTTP/1.1, 16 connections, 1 MiB", connections: 16, body: 1 << 20, ..BASE },
-        Workload { name: "tls", about: "HTTP/1.1 over TLS 1.3, 64 connections, 1 KiB", tls: true, body: 1 << 10, ..BASE },
+        Workload {
+            name: "tls",
+            about: "HTTP/1.1 over TLS 1.3, 64 connections, 1 KiB",
+            tls: true,
+            body: 1 << 10,
+            ..BASE
+        },
         Workload {
             name: "tls-1m",
             about: "HTTP/1.1 over TLS 1.3, 16 connections, 1 MiB",

@@ -72,8 +72,7 @@ fn main() -> Result<()> {
     let mut proxy = http_proxy_service(&Arc::clone(&server.configuration), Forward { backend: options.backend });
     proxy.threads = Some(options.workers);
     proxy.add_tcp(&options.listen.to_string());
-    let mut tls =
-        TlsSettings::intermediate(&options.certificate.to_string_lossy(), &options.key.to_string_lossy())?;
+    let mut tls = TlsSettings::intermediate(&options.certificate.to_string_lossy(), &options.key.to_string_lossy())?;
     tls.enable_h2();
     proxy.add_tls_with_settings(&options.tls_listen.to_string(), None, tls);
     server.add_service(proxy);

@@ -177,9 +177,8 @@ mod tests {
 
     #[test]
     fn disturbed_runs_are_left_out_if_enough_are_left() {
-        let mut runs: Vec<Run> = (0..3)
-            .flat_map(|n| [run(n, Kind::Sallyport, 10.0, true), run(n, Kind::RawPingora, 10.0, true)])
-            .collect();
+        let mut runs: Vec<Run> =
+            (0..3).flat_map(|n| [run(n, Kind::Sallyport, 10.0, true), run(n, Kind::RawPingora, 10.0, true)]).collect();
         runs.push(run(3, Kind::Sallyport, 90.0, false));
         runs.push(run(3, Kind::RawPingora, 10.0, true));
         assert_eq!(first_ratio(&runs).spread, (1.0, 1.0));

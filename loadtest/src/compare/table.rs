@@ -15,8 +15,14 @@ pub(super) fn print(report: &Report) -> String {
         out.push_str(&text);
         out.push('\n');
     };
-    line(format!("{}: {}, {} CPUs, {} MiB, Linux {}{kind}", report.began, machine.cpu, machine.cpus, machine.memory, machine.kernel));
-    line(format!("{}; {} worker(s); {} rounds of {} s each", report.placement.note, report.workers, report.rounds, report.seconds));
+    line(format!(
+        "{}: {}, {} CPUs, {} MiB, Linux {}{kind}",
+        report.began, machine.cpu, machine.cpus, machine.memory, machine.kernel
+    ));
+    line(format!(
+        "{}; {} worker(s); {} rounds of {} s each",
+        report.placement.note, report.workers, report.rounds, report.seconds
+    ));
     for version in &report.peers {
         line(format!("{}: {}", version.peer.name(), version.version));
     }
@@ -74,11 +80,8 @@ fn memory_table(report: &Report) -> String {
     }
     let head: Vec<String> = head.into_iter().map(str::to_owned).collect();
     let row = |resident: &super::report::Resident| {
-        let mut row = vec![
-            resident.peer.name().to_owned(),
-            mib(resident.before.resident),
-            mib(resident.after.resident),
-        ];
+        let mut row =
+            vec![resident.peer.name().to_owned(), mib(resident.before.resident), mib(resident.after.resident)];
         if let Some(idle) = report.idle_connections.iter().find(|idle| idle.peer == resident.peer) {
             row.push(idle.connections.to_string());
             row.push(mib(idle.with.resident));
@@ -111,7 +114,11 @@ fn markdown(head: &[String], rows: &[Vec<String>]) -> String {
     let rule: Vec<String> = widths
         .iter()
         .enumerate()
-        .map(|(column, width)| if column == 0 { "-".repeat(*width) } else { format!("{}:", "-".repeat(width.saturating_sub(1))) })
+        .map(
+            |(column, width)| {
+                if column == 0 { "-".repeat(*width) } else { format!("{}:", "-".repeat(width.saturating_sub(1))) }
+            },
+        )
         .collect();
     put(&rule);
     rows.iter().for_each(|row| put(row));

@@ -16,11 +16,7 @@ const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 
 /// Starts a connection and its loops.
-pub(super) async fn start(
-    io: Io,
-    workload: Workload,
-    tally: Arc<Tally>,
-) -> Result<tokio::task::JoinHandle<()>, Fault> {
+pub(super) async fn start(io: Io, workload: Workload, tally: Arc<Tally>) -> Result<tokio::task::JoinHandle<()>, Fault> {
     let (send, connection) = h2::client::Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)

@@ -52,7 +52,8 @@ impl Idle {
 
     /// Lets time pass.
     pub fn rest(&self, time: Duration) {
-        self.runtime.block_on(tokio::time::sleep(time));
+        // The timer belongs to the runtime, so it must be made inside.
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
     /// How many the server has not closed.

@@ -166,9 +166,8 @@ fn start(kind: Kind, binaries: &Binaries, scene: &Scene) -> anyhow::Result<Peer>
     let mut process = Process::start(Start { under, program: &program, arguments, cpus, log, piped: false })?;
     let small = Workload::ALL[0];
     let client = certificate::client(&scene.certificate.ca, Protocol::Http1)?;
-    process.wait_until(START, || {
-        driver::answers(plain, None, &small) && driver::answers(tls, Some(&client), &small)
-    })?;
+    process
+        .wait_until(START, || driver::answers(plain, None, &small) && driver::answers(tls, Some(&client), &small))?;
     Ok(Peer { kind, plain, tls, process })
 }
 
@@ -194,8 +193,7 @@ pub fn start_backend(directory: &Path, cpus: &[usize]) -> anyhow::Result<(Proces
     let program = std::env::current_exe()?;
     let log = directory.join("backend");
     let arguments = arguments!["backend"];
-    let mut process =
-        Process::start(Start { under: "", program: &program, arguments, cpus, log, piped: true })?;
+    let mut process = Process::start(Start { under: "", program: &program, arguments, cpus, log, piped: true })?;
     let output = process.take_output().context("the backend has no output")?;
     let address = backend::address(output)?;
     Ok((process, address))
@@ -204,10 +202,9 @@ pub fn start_backend(directory: &Path, cpus: &[usize]) -> anyhow::Result<(Proces
 /// Builds what was not named, with cargo, beside this program.
 pub fn build(binaries: &mut Binaries) -> anyhow::Result<()> {
     let beside = |name: &str| anyhow::Ok(std::env::current_exe()?.with_file_name(name));
-    for (package, binary, path) in [
-        ("gateway", "sallyport", &mut binaries.sallyport),
-        ("raw-pingora", "raw-pingora", &mut binaries.raw_pingora),
-    ] {
+    for (package, binary, path) in
+        [("gateway", "sallyport", &mut binaries.sallyport), ("raw-pingora", "raw-pingora", &mut binaries.raw_pingora)]
+    {
         if path.is_some() {
             continue;
         }

@@ -11,7 +11,8 @@ use crate::arguments;
 use crate::workload::HOST;
 
 pub(super) fn configure(task: &Task<'_>, log: bool) -> anyhow::Result<Vec<OsString>> {
-    let objects = [mesh(task, log), gateway_service(task), secret(task)?, gateway(), backend_service(), backend_slice(task)];
+    let objects =
+        [mesh(task, log), gateway_service(task), secret(task)?, gateway(), backend_service(), backend_slice(task)];
     let routing = [virtual_service(), destination_rule()];
     let text: String = objects.iter().chain(&routing).map(|object| format!("---\n{object:#}\n")).collect();
     task.write("config.yaml", &text)?;
@@ -38,7 +39,8 @@ fn mesh(task: &Task<'_>, log: bool) -> Value {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "istio", "namespace": "istio-system"},
-        "data": {"mesh": json!({"accessLogFile": file}).to_string()},
+        // There is no mesh behind this gateway, and it has no mesh identity.
+        "data": {"mesh": json!({"accessLogFile": file, "enableAutoMtls": false}).to_string()},
     })
 }
 
