@@ -42,6 +42,7 @@ pub fn run(options: &Compare) -> anyhow::Result<ExitCode> {
         certificate: Certificate::write(directory.path())?,
         workers: options.workers,
         cpus: placement.proxy.clone(),
+        connections: limits::connections(open_files),
         under: String::new(),
     };
     let mut report = Report::new(options, &binaries, &kinds, placement);

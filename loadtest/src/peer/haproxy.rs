@@ -15,7 +15,7 @@ fn configuration(task: &Task<'_>) -> String {
     format!(
         "global\n\
          \x20 nbthread {workers}\n\
-         \x20 maxconn 20000\n\
+         \x20 maxconn {connections}\n\
          defaults\n\
          \x20 mode http\n\
          \x20 timeout connect 5s\n\
@@ -29,6 +29,7 @@ fn configuration(task: &Task<'_>) -> String {
          backend shop\n\
          \x20 server one {backend}\n",
         workers = scene.workers,
+        connections = scene.connections,
         certificate = scene.certificate.both.display(),
         host = crate::workload::HOST,
         backend = scene.backend,

@@ -100,6 +100,8 @@ pub struct Scene {
     pub workers: u16,
     /// CPUs of the proxies.
     pub cpus: Vec<usize>,
+    /// Connections from clients that a proxy must be able to hold; it needs another for each towards the backend.
+    pub connections: u64,
     /// Words in front of their command lines.
     pub under: String,
 }
@@ -226,7 +228,7 @@ pub fn build(binaries: &mut Binaries) -> anyhow::Result<()> {
 /// The command `serve`.
 pub fn serve(options: &crate::cli::Serve) -> anyhow::Result<ExitCode> {
     crate::interrupt::listen()?;
-    crate::limits::raise_open_files();
+    let open_files = crate::limits::raise_open_files();
     let mut binaries = options.binaries.clone();
     if matches!(options.peer, Kind::Sallyport | Kind::SallyportLog | Kind::RawPingora) {
         build(&mut binaries)?;
@@ -240,6 +242,7 @@ pub fn serve(options: &crate::cli::Serve) -> anyhow::Result<ExitCode> {
         certificate: Certificate::write(directory.path())?,
         workers: options.workers,
         cpus: placement.proxy,
+        connections: crate::limits::connections(open_files),
         under: options.under.clone(),
     };
     let peer = Peer::start(options.peer, &binaries, &scene)?;

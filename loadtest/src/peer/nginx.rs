@@ -25,7 +25,7 @@ fn configuration(task: &Task<'_>) -> String {
          worker_processes {workers};\n\
          pid {directory}/nginx.pid;\n\
          error_log {directory}/error.log error;\n\
-         events {{ worker_connections 20000; }}\n\
+         events {{ worker_connections {connections}; }}\n\
          http {{\n\
          {temporary}\
          \x20 access_log off;\n\
@@ -48,6 +48,8 @@ fn configuration(task: &Task<'_>) -> String {
          \x20 }}\n\
          }}\n",
         workers = scene.workers,
+        // nginx counts both sides.
+        connections = 2 * scene.connections,
         backend = scene.backend,
         host = crate::workload::HOST,
         chain = scene.certificate.chain.display(),
