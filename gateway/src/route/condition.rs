@@ -127,10 +127,15 @@ impl Condition {
     }
 
     fn query_holds(&self, request: &RequestHead) -> bool {
-        let query = request.query_with_mark();
-        let query = query.strip_prefix(b"?").unwrap_or(query);
+        let query = query(request);
         self.query.iter().all(|(name, value)| parameter(query, name).is_some_and(|found| value.matches(found)))
     }
+}
+
+/// Query without its mark.
+pub(super) fn query(request: &RequestHead) -> &[u8] {
+    let query = request.query_with_mark();
+    query.strip_prefix(b"?").unwrap_or(query)
 }
 
 fn header_holds(request: &RequestHead, name: &HeaderName, value: &ValueMatcher, invert: bool) -> bool {

@@ -1,10 +1,13 @@
 //! Which route a request takes. Pure: no clock, no randomness, no I/O.
 //!
 //! The cost of a match does not grow with the number of hosts, and hardly with the number of routes: hosts are hashed,
-//! paths are looked up in [`path_index`], and only routes whose path fits are looked at, in their order.
+//! paths are looked up in [`path_index`], routes that share a path are told apart by the values that they ask for
+//! ([`candidates`]), and only routes that are left are looked at, in their order.
 
+mod candidates;
 mod condition;
 mod host;
+mod literals;
 mod path_index;
 mod prefix_index;
 mod redirect;
@@ -16,3 +19,6 @@ pub use host::{HostTable, normalize_host};
 pub use redirect::location;
 pub use rewrite::PathRewriter;
 pub use table::{CompiledRoute, Matched, RouteTable, VirtualHost};
+
+#[cfg(test)]
+mod tests;

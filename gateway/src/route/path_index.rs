@@ -1,70 +1,75 @@
-//! Finds the routes of a virtual host whose path condition may hold, in route order.
+//! Finds the routes of a virtual host that a request may take, in route order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use config_schema::snapshot::{PathMatch, RouteMatch};
 use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
 
+use super::candidates::{self, Candidates, Lists, Needs};
+use super::literals;
 use super::prefix_index::PrefixIndex;
+use crate::message::RequestHead;
 
-/// Index over the path conditions of some routes.
+/// Index over the conditions of some routes.
 #[derive(Debug, Default)]
 pub(super) struct PathIndex {
-    exact: HashMap<Box<[u8]>, Vec<u32>, FxBuildHasher>,
+    /// Routes of one path condition each; the maps below lead to them.
+    groups: Vec<Candidates>,
+    exact: HashMap<Box<[u8]>, u32, FxBuildHasher>,
     prefix: PrefixIndex,
+    /// Regular expressions that are told apart by how their matches end; keys from back to front.
+    suffix: PrefixIndex,
     /// The same for conditions that ignore case; keys in lower case.
-    exact_folded: HashMap<Box<[u8]>, Vec<u32>, FxBuildHasher>,
+    exact_folded: HashMap<Box<[u8]>, u32, FxBuildHasher>,
     prefix_folded: PrefixIndex,
 }
 
-/// At most this many lists are merged without another allocation.
-const INLINE_LISTS: usize = 12;
+/// Where a route is looked up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Place {
+    Exact(Vec<u8>),
+    Prefix(Vec<u8>),
+    Suffix(Vec<u8>),
+    ExactFolded(Vec<u8>),
+    PrefixFolded(Vec<u8>),
+}
 
 impl PathIndex {
     /// Indexes route conditions by their position.
     pub(super) fn new<'a>(matches: impl Iterator<Item = &'a RouteMatch>) -> Self {
+        let routes: Vec<&RouteMatch> = matches.collect();
+        let needs: Vec<Needs> = routes.iter().map(|route| candidates::needs(route)).collect();
+        let mut places: BTreeMap<Place, Vec<u32>> = BTreeMap::new();
+        for (position, of_route) in places_of(&routes).into_iter().enumerate() {
+            for place in of_route {
+                places.entry(place).or_default().push(position as u32);
+            }
+        }
         let mut index = PathIndex::default();
-        let mut prefixes: Vec<(Vec<u8>, u32)> = Vec::new();
-        let mut folded: Vec<(Vec<u8>, u32)> = Vec::new();
-        for (position, route) in matches.enumerate() {
-            let position = position as u32;
-            let fold = route.ignore_path_case;
-            match &route.path {
-                PathMatch::Any => prefixes.push((Vec::new(), position)),
-                PathMatch::Exact(path) if fold => {
-                    index.exact_folded.entry(path.to_ascii_lowercase().as_bytes().into()).or_default().push(position);
-                }
-                PathMatch::Exact(path) => index.exact.entry(path.as_bytes().into()).or_default().push(position),
-                PathMatch::Prefix(path) | PathMatch::SegmentPrefix(path) if fold => {
-                    folded.push((path.to_ascii_lowercase().into_bytes(), position));
-                }
-                PathMatch::Prefix(path) => prefixes.push((path.clone().into_bytes(), position)),
-                PathMatch::SegmentPrefix(path) => {
-                    prefixes.push((path.strip_suffix('/').unwrap_or(path).as_bytes().to_vec(), position));
-                }
-                PathMatch::Regex(pattern) => prefixes.push((literal_prefix(pattern), position)),
+        let (mut prefixes, mut suffixes, mut folded) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, positions) in places {
+            let group = index.groups.len() as u32;
+            index.groups.push(Candidates::new(positions, &needs));
+            match place {
+                Place::Exact(path) => _ = index.exact.insert(path.into(), group),
+                Place::ExactFolded(path) => _ = index.exact_folded.insert(path.into(), group),
+                Place::Prefix(prefix) => prefixes.push((prefix, group)),
+                Place::Suffix(suffix) => suffixes.push((suffix, group)),
+                Place::PrefixFolded(prefix) => folded.push((prefix, group)),
             }
         }
         let view = |list: &[(Vec<u8>, u32)]| {
-            PrefixIndex::new(&list.iter().map(|(p, n)| (p.as_slice(), *n)).collect::<Vec<_>>())
+            PrefixIndex::new(&list.iter().map(|(text, group)| (text.as_slice(), *group)).collect::<Vec<_>>())
         };
-        index.prefix = view(&prefixes);
-        index.prefix_folded = view(&folded);
+        (index.prefix, index.suffix, index.prefix_folded) = (view(&prefixes), view(&suffixes), view(&folded));
         index
     }
 
-    /// Calls `accept` with the positions of candidate routes in ascending order until it returns true.
-    pub(super) fn find(&self, path: &[u8], mut accept: impl FnMut(u32) -> bool) -> Option<u32> {
-        let mut lists: smallvec::SmallVec<[&[u32]; INLINE_LISTS]> = smallvec::SmallVec::new();
-        lists.extend(self.prefix.matches(path));
-        if !self.exact.is_empty() {
-            lists.extend(self.exact.get(path).map(Vec::as_slice));
-        }
-        if !self.exact_folded.is_empty() || !self.prefix_folded.is_empty() {
-            let folded = path.to_ascii_lowercase();
-            lists.extend(self.exact_folded.get(folded.as_slice()).map(Vec::as_slice));
-            lists.extend(self.prefix_folded.matches(&folded));
-        }
+    /// Calls `accept` with the positions of routes that the request may take, in ascending order, until it returns true.
+    pub(super) fn find(&self, path: &[u8], request: &RequestHead, mut accept: impl FnMut(u32) -> bool) -> Option<u32> {
+        let mut lists = Lists::new();
+        self.collect(path, request, &mut lists);
         if let [only] = lists.as_slice() {
             return only.iter().copied().find(|position| accept(*position));
         }
@@ -80,51 +85,100 @@ impl PathIndex {
             lists[list] = &lists[list][1..];
         }
     }
+
+    fn collect<'a>(&'a self, path: &[u8], request: &RequestHead, lists: &mut Lists<'a>) {
+        let mut add = |group: &u32| self.groups[*group as usize].collect(request, lists);
+        self.prefix.matches(path).flatten().for_each(&mut add);
+        if !self.exact.is_empty() {
+            self.exact.get(path).into_iter().for_each(&mut add);
+        }
+        if !self.suffix.is_empty() {
+            let reversed: SmallVec<[u8; 256]> = path.iter().rev().copied().collect();
+            self.suffix.matches(&reversed).flatten().for_each(&mut add);
+        }
+        if !self.exact_folded.is_empty() || !self.prefix_folded.is_empty() {
+            let folded = path.to_ascii_lowercase();
+            self.exact_folded.get(folded.as_slice()).into_iter().for_each(&mut add);
+            self.prefix_folded.matches(&folded).flatten().for_each(&mut add);
+        }
+    }
 }
 
-/// The text with which every match of a pattern starts. Errs on the short side.
-fn literal_prefix(pattern: &str) -> Vec<u8> {
-    let mut prefix = Vec::new();
-    for (at, byte) in pattern.bytes().enumerate() {
-        // A quantifier makes what stands before it optional; an alternative anywhere makes all of it so.
-        match byte {
-            b'?' | b'*' | b'{' => {
-                prefix.pop();
-                break;
-            }
-            b'\\' | b'[' | b'(' | b'.' | b'^' | b'$' | b'+' | b')' => break,
-            _ if !byte.is_ascii() => break,
-            _ => prefix.push(byte),
-        }
-        debug_assert!(at < pattern.len());
+/// Where each route is looked up; a request that it fits is led there by at least one of its places.
+fn places_of(routes: &[&RouteMatch]) -> Vec<Vec<Place>> {
+    let regexes: Vec<Option<Literals>> = routes.iter().map(|route| Literals::of(route)).collect();
+    let mut shared: HashMap<&Place, usize> = HashMap::new();
+    for place in regexes.iter().flatten().flat_map(|known| known.begins.iter().chain(&known.ends)) {
+        *shared.entry(place).or_default() += 1;
     }
-    if pattern.contains('|') { Vec::new() } else { prefix }
+    let crowd = |places: &[Place]| places.iter().filter_map(|place| shared.get(place)).max().copied().unwrap_or(0);
+    let place_of = |(route, regex): (&&RouteMatch, &Option<Literals>)| match regex {
+        // By their ends only where that leaves clearly fewer: it takes another look-up.
+        Some(known) if crowd(&known.ends) * 4 < crowd(&known.begins) => known.ends.clone(),
+        Some(known) => known.begins.clone(),
+        None => vec![place(route)],
+    };
+    routes.iter().zip(&regexes).map(place_of).collect()
+}
+
+/// What is known of the matches of a regular expression.
+struct Literals {
+    begins: Vec<Place>,
+    ends: Vec<Place>,
+}
+
+impl Literals {
+    fn of(route: &RouteMatch) -> Option<Self> {
+        let PathMatch::Regex(pattern) = &route.path else { return None };
+        let backwards = |text: Vec<u8>| Place::Suffix(text.into_iter().rev().collect());
+        Some(Literals {
+            begins: literals::beginnings(pattern).into_iter().map(Place::Prefix).collect(),
+            ends: literals::endings(pattern).into_iter().map(backwards).collect(),
+        })
+    }
+}
+
+/// Where a route without regular expression is looked up.
+fn place(route: &RouteMatch) -> Place {
+    let fold = route.ignore_path_case;
+    match &route.path {
+        PathMatch::Exact(path) if fold => Place::ExactFolded(path.to_ascii_lowercase().into_bytes()),
+        PathMatch::Exact(path) => Place::Exact(path.clone().into_bytes()),
+        PathMatch::Prefix(path) if fold => Place::PrefixFolded(path.to_ascii_lowercase().into_bytes()),
+        PathMatch::Prefix(path) => Place::Prefix(path.clone().into_bytes()),
+        PathMatch::SegmentPrefix(path) => {
+            let path = path.strip_suffix('/').unwrap_or(path);
+            if fold {
+                Place::PrefixFolded(path.to_ascii_lowercase().into_bytes())
+            } else {
+                Place::Prefix(path.as_bytes().to_vec())
+            }
+        }
+        PathMatch::Any | PathMatch::Regex(_) => Place::Prefix(Vec::new()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Version;
 
-    #[test]
-    fn literals() {
-        for (pattern, expected) in [
-            ("/items/[^/]+", "/items/"),
-            ("/a.*", "/a"),
-            ("/ab?c", "/a"),
-            ("/ab*", "/a"),
-            ("/ab+", "/ab"),
-            ("/a|/b", ""),
-            ("(?i)/a", ""),
-            (".*", ""),
-            ("/x{2}", "/"),
-        ] {
-            assert_eq!(literal_prefix(pattern), expected.as_bytes(), "{pattern}");
-        }
+    fn path(path: PathMatch) -> RouteMatch {
+        RouteMatch { path, ..RouteMatch::default() }
+    }
+
+    /// Positions that are looked at for a path if none is accepted.
+    fn looked_at(routes: &[RouteMatch], path: &str) -> Vec<u32> {
+        let mut seen = Vec::new();
+        PathIndex::new(routes.iter()).find(path.as_bytes(), &RequestHead::unread(Version::Http11), |position| {
+            seen.push(position);
+            false
+        });
+        seen
     }
 
     #[test]
     fn candidates_come_in_route_order() {
-        let path = |path| RouteMatch { path, ..RouteMatch::default() };
         let routes = [
             path(PathMatch::Prefix("/api/v1".into())),
             path(PathMatch::Exact("/api/v1/x".into())),
@@ -134,13 +188,43 @@ mod tests {
             RouteMatch { path: PathMatch::Prefix("/API".into()), ignore_path_case: true, ..RouteMatch::default() },
             path(PathMatch::Exact("/other".into())),
         ];
+        assert_eq!(looked_at(&routes, "/api/v1/x"), [0, 1, 2, 3, 4, 5]);
         let index = PathIndex::new(routes.iter());
-        let mut seen = Vec::new();
-        index.find(b"/api/v1/x", |n| {
-            seen.push(n);
-            false
-        });
-        assert_eq!(seen, [0, 1, 2, 3, 4, 5]);
-        assert_eq!(index.find(b"/api/v1/x", |n| n > 0), Some(1));
+        assert_eq!(index.find(b"/api/v1/x", &RequestHead::unread(Version::Http11), |n| n > 0), Some(1));
+    }
+
+    /// Of thousands of routes a request looks at those that it may take, not at those before them.
+    #[test]
+    fn the_last_of_many_is_looked_at_alone() {
+        let shapes: &[(fn(usize) -> PathMatch, &str)] = &[
+            (|n| PathMatch::Prefix(format!("/s{n}/")), "/s2999/x"),
+            (|n| PathMatch::SegmentPrefix(format!("/s{n:04}")), "/s2999/x"),
+            (|n| PathMatch::Exact(format!("/s{n}/x")), "/s2999/x"),
+            (|n| PathMatch::Regex(format!("/s{n}/[a-z]+")), "/s2999/x"),
+            (|n| PathMatch::Regex(format!("/(s|t)-{n}/.*")), "/t-2999/x"),
+            (|n| PathMatch::Regex(format!("/[a-z]+/s{n}")), "/x/s2999"),
+        ];
+        for (shape, asked) in shapes {
+            let routes: Vec<RouteMatch> = (0..3000).map(|n| path(shape(n))).collect();
+            assert_eq!(looked_at(&routes, asked), [2999], "{asked}");
+        }
+    }
+
+    /// What fits a route is led to it, whatever stands beside it.
+    #[test]
+    fn no_route_is_lost() {
+        let patterns = ["/a/[0-9]+/x", "/a/.*", ".*/x", "/(a|b)/.*/x", "/[^/]*/7/x", "(/a)?/7/x"];
+        let routes: Vec<RouteMatch> = (0..40)
+            .map(|n| path(PathMatch::Regex(format!("/[a-z]+/tail-{n}"))))
+            .chain(patterns.iter().map(|pattern| path(PathMatch::Regex((*pattern).into()))))
+            .collect();
+        for asked in ["/a/7/x", "/b/7/x", "/7/x", "/a/", "/b/tail-3", "/a/tail-39"] {
+            let seen = looked_at(&routes, asked);
+            for (position, route) in routes.iter().enumerate() {
+                let PathMatch::Regex(pattern) = &route.path else { continue };
+                let fits = config_schema::re2::full_match(pattern).unwrap().is_match(asked.as_bytes());
+                assert!(!fits || seen.contains(&(position as u32)), "{asked} {pattern}");
+            }
+        }
     }
 }

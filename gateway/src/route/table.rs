@@ -120,7 +120,7 @@ impl VirtualHost {
     fn find(&self, request: &RequestHead) -> Option<&Arc<CompiledRoute>> {
         let path = request.path_only();
         let position =
-            self.index.find(path, |position| self.routes[position as usize].condition.holds(request, path))?;
+            self.index.find(path, request, |position| self.routes[position as usize].condition.holds(request, path))?;
         self.routes.get(position as usize)
     }
 }
