@@ -185,7 +185,8 @@ fn routes(c: &mut Criterion) {
 }
 
 fn hosts(c: &mut Criterion) {
-    let shapes: &[(&str, fn(usize) -> String, fn(usize) -> String)] = &[
+    type Names = (&'static str, fn(usize) -> String, fn(usize) -> String);
+    let shapes: &[Names] = &[
         ("exact", |n| format!("shop-{n:05}.example.com"), |n| format!("shop-{n:05}.example.com")),
         ("wildcard", |n| format!("*.shop-{n:05}.example.com"), |n| format!("www.shop-{n:05}.example.com:443")),
     ];
