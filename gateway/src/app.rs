@@ -109,6 +109,7 @@ fn builder(options: &Run, observer: &Arc<Observer>) -> Builder {
         Box::new(move |path| FileSink::start(path, dropped.clone()).map(|sink| Arc::new(Sink::File(sink)))),
     )
     .allow_addresses(options.allow_addresses.clone())
+    .with_seed(usize::from(rand::random::<u16>()))
 }
 
 fn hostname(pod: &str) -> String {

@@ -161,6 +161,7 @@ impl ClusterBuilder<'_> {
             load_balancer: self.load_balancer(&policy, locality.as_ref(), &discovery),
             circuit_breakers: connection_pool::circuit_breakers(&policy),
             outlier_detection: policy.outlier_detection.map(connection_pool::outlier_detection),
+            health_check: None,
             protocol,
             pool: connection_pool::pool(&policy, mesh, protocol),
             tls,
