@@ -110,7 +110,6 @@ pub(super) async fn open(
     }
     let io = match wanted.cluster.tls.as_ref().filter(|_| wanted.cluster.uses_tls(wanted.host)) {
         None => UpstreamIo::Plain(conn),
-        Some(_) if !wanted.cluster.uses_tls(wanted.host) => UpstreamIo::Plain(conn),
         Some(Err(reason)) => return Err(ConnectFailure::new(format!("TLS_error: {reason}"))),
         Some(Ok(tls)) => match timeout_at(deadline, tls.connect(conn, server_name, inner)).await {
             Ok(Ok(stream)) => UpstreamIo::Tls(Box::new(stream)),
