@@ -1,5 +1,6 @@
 //! Balancing from outside: rules, figures, and a simulation of a life with failures.
 #![allow(unreachable_pub, missing_docs, reason = "shared with the example, which prints the figures")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod figures;
 mod fixture;

@@ -83,11 +83,11 @@ impl Life {
             ..outlier([10, 34, 50, 100][seed as usize % 4])
         });
         spec.load_balancer.panic_threshold = [0, 0, 30][seed as usize % 3];
-        spec.health_check = (seed % 3 == 0).then(health_check);
+        spec.health_check = seed.is_multiple_of(3).then(health_check);
         spec.circuit_breakers = CircuitBreakers {
             max_requests: Some(20),
-            max_retries: (seed % 2 == 0).then_some(3),
-            retry_budget: (seed % 2 == 1).then_some(RetryBudget {
+            max_retries: seed.is_multiple_of(2).then_some(3),
+            retry_budget: (!seed.is_multiple_of(2)).then_some(RetryBudget {
                 percent: 20.0,
                 min_concurrency: 2,
                 interval: Duration::from_secs(seed % 4),

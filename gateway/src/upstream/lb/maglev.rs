@@ -102,7 +102,7 @@ fn fill(candidates: &mut [Candidate], heaviest: f64, size: u64) -> Vec<u32> {
 /// The next prime, within limits.
 fn accepted(size: u64) -> u64 {
     let from = size.clamp(2, MAXIMUM_SIZE);
-    let is_prime = |n: u64| (2..).take_while(|d| d * d <= n).all(|d| n % d != 0);
+    let is_prime = |n: u64| (2..).take_while(|d| d * d <= n).all(|d| !n.is_multiple_of(d));
     (from..).find(|n| is_prime(*n)).unwrap_or(from)
 }
 
