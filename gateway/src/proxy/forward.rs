@@ -255,30 +255,7 @@ impl<D: Downstream> Exchange<'_, D> {
             addresses: (connection.peer, connection.local),
         };
         let worker = Arc::clone(self.worker);
-        let mut connecting = std::pin::pin!(lease(&worker.pool, &worker.shared.dialer, &wanted));
-        enum Event {
-            Connected(Result<Lease, ConnectFailure>),
-            Timeout,
-            Gone(Gone),
-        }
-        let event = poll_fn(|cx| {
-            if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-                return Poll::Ready(Event::Connected(result));
-            }
-            if let Poll::Ready(gone) = self.body.poll_read_ahead(self.down, &mut self.grpc_web, cx) {
-                return Poll::Ready(Event::Gone(gone));
-            }
-            if self.body.is_complete() {
-                forwarding.request_complete();
-            }
-            forwarding.timeout.poll(cx).map(|()| Event::Timeout)
-        })
-        .await;
-        match event {
-            Event::Connected(result) => Ok(result),
-            Event::Timeout => Err(self.reply(Outcome::ResponseTimeout, |_| {}).await),
-            Event::Gone(gone) => Err(self.gone(gone).await),
-        }
+        self.meanwhile(forwarding, lease(&worker.pool, &worker.shared.dialer, &wanted)).await
     }
 
     /// A try came to nothing.

@@ -185,7 +185,6 @@ impl Copy {
             self.cluster.first_answers().await;
         }
         let mut rng = self.worker.rng.lock();
-        let now = Instant::now().into_std();
         let mut context = PickContext {
             now: now(),
             rng: &mut *rng,

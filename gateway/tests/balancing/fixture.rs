@@ -124,7 +124,7 @@ impl Bench {
         let state = Arc::new(ClusterState::new("a", 0, now));
         state.configure(&spec, now);
         state.set_endpoints(endpoints, now);
-        let cluster = Cluster { name: "a".into(), spec: Arc::new(spec), tls: None, pool_id: 1, state };
+        let cluster = Cluster { name: "a".into(), spec: Arc::new(spec), tls: None, guard: None, pool_id: 1, state };
         Bench { cluster: Arc::new(cluster), now, rng: SmallRng::seed_from_u64(seed) }
     }
 
@@ -133,7 +133,7 @@ impl Bench {
         self.cluster.state.configure(&spec, self.now);
         let Cluster { name, pool_id, state, .. } = &*self.cluster;
         let (name, state, pool_id) = (name.clone(), state.clone(), *pool_id);
-        self.cluster = Arc::new(Cluster { name, spec: Arc::new(spec), tls: None, pool_id, state });
+        self.cluster = Arc::new(Cluster { name, spec: Arc::new(spec), tls: None, guard: None, pool_id, state });
     }
 
     pub fn advance(&mut self, duration: Duration) {
