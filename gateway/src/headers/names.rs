@@ -27,6 +27,7 @@ names! {
     TRAILER = "trailer",
     TRANSFER_ENCODING = "transfer-encoding",
     UPGRADE = "upgrade",
+    USER_AGENT = "user-agent",
     VARY = "vary",
     ACCESS_CONTROL_ALLOW_ORIGIN = "access-control-allow-origin",
     ACCESS_CONTROL_ALLOW_METHODS = "access-control-allow-methods",
