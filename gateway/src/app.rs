@@ -27,6 +27,7 @@ use crate::net::TcpDialer;
 use crate::observe::Observer;
 use crate::observe::access_log::{FileSink, Sink};
 use crate::proxy::{Shared, Worker};
+use crate::upstream::health_check;
 
 /// How often a worker looks after its idle connections.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -88,6 +89,7 @@ fn start(options: &Run, logging: Logging) -> Result<(), String> {
         logging,
     });
     let clusters = DnsClusters::new(dns, control.handle().clone());
+    control.spawn(health_check::run(store, Arc::clone(&shared.dialer)));
     control.block_on(Control { engine, source, manager, clusters, state, drain, shared }.run(options, first))
 }
 
@@ -110,6 +112,7 @@ fn builder(options: &Run, observer: &Arc<Observer>) -> Builder {
         Box::new(move |path| FileSink::start(path, dropped.clone()).map(|sink| Arc::new(Sink::File(sink)))),
     )
     .allow_addresses(options.allow_addresses.clone())
+    .with_seed(usize::from(rand::random::<u16>()))
 }
 
 fn hostname(pod: &str) -> String {

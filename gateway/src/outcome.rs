@@ -190,6 +190,8 @@ impl ProtocolError {
 pub enum ResetReason {
     /// Could not connect. The text says why, without blanks.
     ConnectionFailure(String),
+    /// Connecting took longer than connectTimeout.
+    ConnectionTimeout,
     /// The connection ended.
     ConnectionTermination,
     /// The stream was reset by the peer (HTTP/2).
@@ -207,6 +209,7 @@ impl ResetReason {
     pub fn name(&self) -> &'static str {
         match self {
             ResetReason::ConnectionFailure(_) => "remote_connection_failure",
+            ResetReason::ConnectionTimeout => "connection_timeout",
             ResetReason::ConnectionTermination => "connection_termination",
             ResetReason::RemoteReset => "remote_reset",
             ResetReason::RemoteRefusedStream => "remote_refused_stream_reset",
@@ -218,6 +221,7 @@ impl ResetReason {
     fn sentence(&self) -> &'static str {
         match self {
             ResetReason::ConnectionFailure(_) => "remote connection failure",
+            ResetReason::ConnectionTimeout => "connection timeout",
             ResetReason::ConnectionTermination => "connection termination",
             ResetReason::RemoteReset => "remote reset",
             ResetReason::RemoteRefusedStream => "remote refused stream reset",
@@ -229,7 +233,7 @@ impl ResetReason {
     /// Envoy's flag.
     pub fn flag(&self) -> Flag {
         match self {
-            ResetReason::ConnectionFailure(_) => Flag::UpstreamConnectionFailure,
+            ResetReason::ConnectionFailure(_) | ResetReason::ConnectionTimeout => Flag::UpstreamConnectionFailure,
             ResetReason::ConnectionTermination => Flag::UpstreamConnectionTermination,
             ResetReason::RemoteReset | ResetReason::RemoteRefusedStream => Flag::UpstreamRemoteReset,
             ResetReason::ProtocolError => Flag::UpstreamProtocolError,
@@ -430,6 +434,7 @@ impl Outcome {
                         format!("upstream_reset_before_response_started{{{}|{}}}", reason.name(), why.replace(' ', "_"))
                     }
                     ResetReason::ConnectionFailure(_)
+                    | ResetReason::ConnectionTimeout
                     | ResetReason::ConnectionTermination
                     | ResetReason::RemoteReset
                     | ResetReason::RemoteRefusedStream
@@ -494,6 +499,24 @@ impl Outcome {
             | Outcome::ConnectionRefused(_)
             | Outcome::DownstreamReset => "",
         })
+    }
+}
+
+/// HTTP status that stands for a gRPC status (Envoy's `grpcToHttpStatus`, which is that of google.rpc.Code).
+pub fn http_status(grpc_status: u32) -> u16 {
+    match grpc_status {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
     }
 }
 

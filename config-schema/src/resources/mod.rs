@@ -17,6 +17,7 @@ pub mod endpoints;
 pub mod envoy_filter;
 pub mod extension_provider;
 pub mod gateway;
+pub mod health_check;
 pub mod mesh_config;
 pub mod mesh_networks;
 pub mod mesh_proxy_config;

@@ -24,6 +24,9 @@ pub struct Cluster {
     pub circuit_breakers: CircuitBreakers,
     /// Ejection of failing endpoints. `None`: off.
     pub outlier_detection: Option<OutlierDetection>,
+    /// Probes of endpoints (`sallyport.dev/health-check`). `None`: off.
+    #[serde(default)]
+    pub health_check: Option<HealthCheck>,
     /// HTTP version towards endpoints.
     pub protocol: UpstreamProtocol,
     /// Connections and their life.
@@ -107,11 +110,11 @@ pub struct LoadBalancer {
 /// Algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LbPolicy {
-    /// The less loaded of two random ones.
+    /// The less loaded of two random ones; in turn by weight and load where weights differ.
     LeastRequest,
     /// In turn, by weight.
     RoundRobin,
-    /// At random, by weight.
+    /// At random, whatever the weights.
     Random,
     /// By the hash of a key.
     ConsistentHash(ConsistentHash),
@@ -197,6 +200,54 @@ pub struct OutlierDetection {
     pub max_ejection_percent: u32,
     /// Statuses that count as errors instead of 5xx; empty: 5xx.
     pub http_errors: Vec<u16>,
+}
+
+/// Probes of endpoints. Not in Istio's API: the annotation `sallyport.dev/health-check` of a DestinationRule. The
+/// meaning of each field is that of Envoy's `HealthCheck`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// What is asked.
+    pub probe: HealthProbe,
+    /// Time from an answer to the next question.
+    pub interval: Duration,
+    /// An answer that takes longer is a failure.
+    pub timeout: Duration,
+    /// Failures in a row that make an endpoint unhealthy, at least 1. A wrong HTTP status is enough at once.
+    pub unhealthy_threshold: u32,
+    /// Successes in a row that make it healthy again, at least 1. The first answer ever counts at once.
+    pub healthy_threshold: u32,
+    /// Port to ask, if it is not the endpoint's.
+    pub port: Option<u16>,
+}
+
+/// What a health check asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HealthProbe {
+    /// An HTTP GET, over the version of HTTP that requests use.
+    Http {
+        /// Path with query.
+        path: String,
+        /// Host field; `None`: the service's host.
+        host: Option<String>,
+        /// Further fields.
+        headers: Vec<(String, String)>,
+        /// Statuses that mean health, as ranges with both ends.
+        expected_statuses: Vec<(u16, u16)>,
+    },
+    /// A TCP connection, with what must come back over it.
+    Tcp {
+        /// To send first; empty for nothing.
+        send: Vec<u8>,
+        /// To receive, perhaps among other bytes; empty for nothing.
+        receive: Vec<u8>,
+    },
+    /// `grpc.health.v1.Health/Check`.
+    Grpc {
+        /// Service to ask for; empty for the server as a whole.
+        service: String,
+        /// `:authority`; `None`: the service's host.
+        authority: Option<String>,
+    },
 }
 
 /// HTTP version towards endpoints.

@@ -15,7 +15,7 @@ use crate::resources::destination_rule as dr;
 use crate::resources::mesh_config::MeshH2UpgradePolicy;
 use crate::resources::peer_authentication::MutualTlsMode;
 use crate::snapshot::{
-    Cluster, ConsistentHash, Discovery, DnsLookup, Endpoints, HashRing, LbPolicy, LoadBalancer, ObjectRef,
+    Cluster, ConsistentHash, Discovery, DnsLookup, Endpoints, HashRing, HealthCheck, LbPolicy, LoadBalancer, ObjectRef,
     ProxyProtocolVersion, ServiceRef, UpstreamProtocol, UpstreamTlsMode, Warmup,
 };
 
@@ -161,6 +161,7 @@ impl ClusterBuilder<'_> {
             load_balancer: self.load_balancer(&policy, locality.as_ref(), &discovery),
             circuit_breakers: connection_pool::circuit_breakers(&policy),
             outlier_detection: policy.outlier_detection.map(connection_pool::outlier_detection),
+            health_check: self.health_check(&discovery),
             protocol,
             pool: connection_pool::pool(&policy, mesh, protocol),
             tls,
@@ -196,6 +197,15 @@ impl ClusterBuilder<'_> {
             ready_only: min_health > 0,
         };
         endpoints(&self.instances, &input)
+    }
+
+    /// Endpoints that clients choose are not there to be checked, and what speaks through a door is not ours to ask.
+    fn health_check(&self, discovery: &Discovery) -> Option<HealthCheck> {
+        let checkable = match discovery {
+            Discovery::Endpoints | Discovery::Dns(_) | Discovery::DnsRoundRobin(_) => !self.key.sni_dnat,
+            Discovery::OriginalDestination { .. } | Discovery::DynamicDns { .. } => false,
+        };
+        self.rule.filter(|_| checkable)?.health_check.clone()
     }
 
     fn is_dns(&self) -> bool {

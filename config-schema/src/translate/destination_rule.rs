@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::health_check::health_check;
 use super::host::{covering_wildcards, resolve_short_name};
 use super::labels::{Labels, selects};
 use super::registry::Service;
 use super::report::{Reports, object_ref};
 use crate::resources::destination_rule::{Subset, TrafficPolicy};
 use crate::resources::{DestinationRule, MeshConfig, Object, Resources};
-use crate::snapshot::ObjectRef;
+use crate::snapshot::{HealthCheck, ObjectRef};
 
 /// One or more DestinationRules of one host and namespace.
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ pub(super) struct MergedRule {
     pub(super) from: Vec<ObjectRef>,
     pub(super) traffic_policy: Option<TrafficPolicy>,
     pub(super) subsets: Vec<Subset>,
+    pub(super) health_check: Option<HealthCheck>,
     /// Labels of the only workloads it is for.
     pub(super) workload_selector: Option<Labels>,
     export_to: BTreeSet<String>,
@@ -33,6 +35,7 @@ impl MergedRule {
             from: vec![object_ref(rule)],
             traffic_policy: rule.spec.traffic_policy.clone(),
             subsets: rule.spec.subsets.clone(),
+            health_check: health_check(rule),
             workload_selector: rule.spec.workload_selector.as_ref().map(|selector| selector.match_labels.clone()),
             export_to,
         }
@@ -117,6 +120,9 @@ fn merge(into: &mut MergedRule, rule: &Object<DestinationRule>, reports: &mut Re
             reports.warn(&object, "spec.trafficPolicy".to_owned(), "shadowed-traffic-policy", message);
         }
         _ => {}
+    }
+    if into.health_check.is_none() {
+        into.health_check = health_check(rule);
     }
     into.from.push(object);
 }

@@ -20,6 +20,7 @@ mod endpoints;
 mod forward_proxy;
 mod gateway;
 mod header_ops;
+mod health_check;
 mod host;
 mod http_action;
 mod http_match;

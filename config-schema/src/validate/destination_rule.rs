@@ -6,8 +6,11 @@ use super::names::{is_dns_label, wildcard_domain};
 use super::report::{Report, SPEC};
 use super::selector;
 use super::traffic_policy;
+use crate::document::PathRef;
 use crate::resources::Object;
+
 use crate::resources::destination_rule::DestinationRule;
+use crate::resources::health_check::{HEALTH_CHECK, HealthCheckSettings};
 
 pub(super) fn validate(object: &Object<DestinationRule>, report: &mut Report<'_>) {
     let rule = &object.spec;
@@ -24,6 +27,11 @@ pub(super) fn validate(object: &Object<DestinationRule>, report: &mut Report<'_>
         report.check(path.key("name"), "name", subset_name(&subset.name));
         labels::validate(&subset.labels, path.key("labels"), report);
         traffic_policy::validate(subset.traffic_policy.as_ref(), namespace, path.key("trafficPolicy"), report);
+    }
+    if let Some(text) = object.meta.annotations.get(HEALTH_CHECK) {
+        let path = PathRef::ROOT.key("metadata");
+        let path = path.key("annotations");
+        report.check(path.key(HEALTH_CHECK), "health-check", HealthCheckSettings::parse(text).map(drop));
     }
     let exported = if rule.workload_selector.is_some() { Exported::Selected } else { Exported::Plain };
     export_to::validate(&rule.export_to, namespace, &exported, SPEC.key("exportTo"), report);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::AdminState;
 use crate::listen::manager::ListenerState;
-use crate::upstream::Host;
+use crate::upstream::{Checked, Host};
 
 /// The whole snapshot; keys of certificates are left out.
 pub(super) async fn config(State(state): State<Arc<AdminState>>) -> Json<Value> {
@@ -58,7 +58,9 @@ pub(super) async fn clusters(State(state): State<Arc<AdminState>>) -> Json<Value
         .into_iter()
         .map(|name| {
             let cluster = &runtime.clusters[name];
+            cluster.state.sweep(tokio::time::Instant::now().into_std());
             let hosts = cluster.state.hosts.load();
+            let breakers = &cluster.state.breakers;
             let endpoints: Vec<Value> = hosts
                 .priorities
                 .iter()
@@ -70,8 +72,17 @@ pub(super) async fn clusters(State(state): State<Arc<AdminState>>) -> Json<Value
                 "service": cluster.spec.service,
                 "destination_rule": cluster.spec.destination_rule,
                 "tls": cluster.tls.as_ref().map(|tls| tls.as_ref().err().map(ToString::to_string)),
-                "active_requests": cluster.state.active_requests.load(Ordering::Relaxed),
-                "connections": cluster.state.connections.load(Ordering::Relaxed),
+                "active_requests": breakers.requests.load(Ordering::Relaxed),
+                "pending_requests": breakers.pending.load(Ordering::Relaxed),
+                "connections": breakers.connections.load(Ordering::Relaxed),
+                "active_retries": breakers.retries.load(Ordering::Relaxed),
+                "overflows": {
+                    "requests": breakers.overflows.requests.load(Ordering::Relaxed),
+                    "pending_requests": breakers.overflows.pending.load(Ordering::Relaxed),
+                    "connections": breakers.overflows.connections.load(Ordering::Relaxed),
+                    "retries": breakers.overflows.retries.load(Ordering::Relaxed),
+                },
+                "ejections": cluster.state.ejections(),
                 "endpoints": endpoints,
             })
         })
@@ -86,9 +97,16 @@ fn endpoint(host: &Host, priority: usize) -> Value {
         "locality": host.locality.to_string(),
         "healthy": host.is_healthy(),
         "health": host.spec.health,
-        "ejected": host.state.ejected.load(Ordering::Relaxed),
+        "ejected": host.state.is_ejected(),
+        "health_check": match host.state.checked() {
+            Checked::Never => None,
+            Checked::NotYet => Some("pending"),
+            Checked::Healthy => Some("healthy"),
+            Checked::Unhealthy => Some("unhealthy"),
+        },
         "weight": host.spec.weight,
         "active": host.state.active.load(Ordering::Relaxed),
+        "connections": host.state.connections.load(Ordering::Relaxed),
         "requests": host.state.requests.load(Ordering::Relaxed),
         "errors": host.state.errors.load(Ordering::Relaxed),
         "workload": host.spec.workload.name,

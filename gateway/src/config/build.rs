@@ -145,6 +145,12 @@ impl Builder {
         self
     }
 
+    /// Rotations among endpoints begin at `seed`, which should differ between gateways; at 0 unless it is called.
+    pub fn with_seed(mut self, seed: usize) -> Self {
+        self.states = ClusterStates::new(seed);
+        self
+    }
+
     /// Compiles a snapshot.
     pub fn build(&mut self, snapshot: Arc<Snapshot>, now: Instant) -> (Runtime, Vec<Rejection>) {
         let mut rejections = Vec::new();
@@ -297,13 +303,14 @@ impl Builder {
     fn build_clusters(&mut self, snapshot: &Snapshot, now: Instant, rejections: &mut Vec<Rejection>) -> Clusters {
         let mut clusters = Clusters::default();
         for (name, spec) in &snapshot.clusters {
-            let cluster = self.build_cluster(snapshot, name, spec);
+            let cluster = self.build_cluster(snapshot, name, spec, now);
             let endpoints = snapshot.endpoints.get(name).map(|endpoints| &**endpoints);
             if let Some(Err(error)) = &cluster.tls
                 && needs_tls(spec, endpoints)
             {
                 rejections.push(Rejection::of_tls(snapshot, format!("cluster {name}: TLS"), error));
             }
+            cluster.state.configure(spec, now);
             if spec.discovery == Discovery::Endpoints {
                 let empty = snapshot::Endpoints::default();
                 let endpoints = snapshot.endpoints.get(name).map_or(&empty, |endpoints| &**endpoints);
@@ -314,7 +321,13 @@ impl Builder {
         clusters
     }
 
-    fn build_cluster(&mut self, snapshot: &Snapshot, name: &str, spec: &Arc<snapshot::Cluster>) -> Arc<Cluster> {
+    fn build_cluster(
+        &mut self,
+        snapshot: &Snapshot,
+        name: &str,
+        spec: &Arc<snapshot::Cluster>,
+        now: Instant,
+    ) -> Arc<Cluster> {
         let tls_spec = match &spec.tls {
             UpstreamTlsMode::Disable => None,
             UpstreamTlsMode::Tls(tls) | UpstreamTlsMode::Auto(tls) => Some(tls),
@@ -343,7 +356,7 @@ impl Builder {
             spec: Arc::clone(spec),
             tls,
             guard: input.guard.clone(),
-            state: self.states.get(name),
+            state: self.states.get(name, now),
         });
         self.clusters.put(name, input, Arc::clone(&cluster));
         cluster

@@ -140,6 +140,7 @@ fn logical_host(name: &str, port: u16, now: Instant) -> Host {
             workload: Arc::new(Workload::default()),
         },
         locality: Arc::default(),
+        priority: 0,
         state: Arc::new(HostState::new(now.into_std())),
     }
 }

@@ -41,8 +41,13 @@ impl Default for ClientOptions {
     }
 }
 
-/// Starts HTTP/2 on a connection. Pingora's session keeps count of its streams; a task drives it until it closes.
-pub async fn connect(io: UpstreamIo, options: &ClientOptions) -> Result<ConnectionRef, ResetReason> {
+/// Starts HTTP/2 on a connection. Pingora's session keeps count of its streams; a task drives it until it closes, and
+/// keeps `guard` until then.
+pub async fn connect(
+    io: UpstreamIo,
+    options: &ClientOptions,
+    guard: impl Send + 'static,
+) -> Result<ConnectionRef, ResetReason> {
     let io = PingoraIo::new(io);
     let id = io.id();
     let (send_request, mut connection) = h2::client::Builder::new()
@@ -69,6 +74,7 @@ pub async fn connect(io: UpstreamIo, options: &ClientOptions) -> Result<Connecti
             },
         }
         let _ = closed.send(true);
+        drop(guard);
     });
     let digest = Digest { ssl_digest: None, timing_digest: Vec::new(), proxy_digest: None, socket_digest: None };
     Ok(ConnectionRef::new(send_request, is_closed, ping_timed_out, id, options.max_streams, digest))
@@ -254,6 +260,8 @@ fn is_graceful(error: &h2::Error) -> bool {
 fn reset_reason(error: &h2::Error) -> ResetReason {
     match error.reason() {
         Some(h2::Reason::REFUSED_STREAM) => ResetReason::RemoteRefusedStream,
+        // GOAWAY names the last stream that is worked on; those behind it are told so here.
+        _ if error.is_go_away() && error.is_remote() => ResetReason::RemoteRefusedStream,
         Some(h2::Reason::PROTOCOL_ERROR) if !error.is_remote() => ResetReason::ProtocolError,
         _ if error.is_reset() => ResetReason::RemoteReset,
         _ if error.is_library() && error.reason().is_some() => ResetReason::ProtocolError,

@@ -19,13 +19,12 @@ use crate::config::Runtime;
 use crate::dns::preferred_family;
 use crate::format::Scope;
 use crate::message::{RequestHead, Version};
-use crate::outcome::Flag;
+use crate::outcome::{Flag, ResetReason};
 use crate::proxy::Worker;
 use crate::proxy::record::{Connection, Record};
 use crate::tls::accept::DownstreamIo;
-use crate::tls::client::Inner;
 use crate::upstream::choose::Asked;
-use crate::upstream::connect::{self, ConnectFailure, Wanted};
+use crate::upstream::connect::{ConnectFailure, Wanted, open_bytes};
 use crate::upstream::lb::PickContext;
 use crate::upstream::{ActiveGuard, Cluster, Host, Observed};
 
@@ -129,11 +128,17 @@ impl Session {
             let active = ActiveGuard::new(&host.state);
             match self.connect(&cluster, &host).await {
                 Ok(io) => {
+                    cluster.observe(&host, Observed::Opened, now);
                     self.record.upstream_local_address = io.local();
                     return Some(Upstream { cluster, io, _active: active });
                 }
+                // Nobody was asked: the limit is ours.
+                Err(failure) if failure.reason == ResetReason::Overflow => {
+                    self.record.flags.raise(Flag::UpstreamOverflow);
+                    return None;
+                }
                 Err(failure) => {
-                    cluster.observe(&host, Observed::ConnectFailure);
+                    cluster.observe(&host, Observed::ConnectFailure, now);
                     failed = Some(failure);
                 }
             }
@@ -164,13 +169,19 @@ impl Session {
     fn pick(&self, cluster: &Cluster) -> Option<Arc<Host>> {
         let mut rng = self.worker.rng.lock();
         let hash = crate::proxy::connection_hash(&self.tcp.spec.hash_policy, self.connection.peer.ip());
-        let now = Instant::now().into_std();
-        cluster.pick(&mut PickContext { now, rng: &mut *rng, hash, tried: &[], reselect: 0 })
+        cluster.pick(&mut PickContext {
+            now: now(),
+            rng: &mut *rng,
+            hash,
+            tried: &[],
+            reselect: 0,
+            leave_tried_priorities: false,
+        })
     }
 
     /// Connects, directly or through the tunnel that is asked for.
-    async fn connect(&self, cluster: &Cluster, host: &Arc<Host>) -> Result<EndpointIo, ConnectFailure> {
-        let dialer = self.worker.shared.dialer.as_ref();
+    async fn connect(&self, cluster: &Arc<Cluster>, host: &Arc<Host>) -> Result<EndpointIo, ConnectFailure> {
+        let dialer = &self.worker.shared.dialer;
         let tunnel = self.tcp.spec.tunnel.as_ref();
         let wanted = Wanted {
             cluster,
@@ -183,11 +194,7 @@ impl Session {
             let tunnel = Box::pin(tunnel::open(&self.worker.pool, dialer, &wanted, tunnel)).await?;
             return Ok(EndpointIo::Tunnel(Box::new(tunnel)));
         }
-        let server_name = match &cluster.tls {
-            Some(Ok(tls)) => tls.server_name(""),
-            Some(Err(_)) | None => None,
-        };
-        let (io, life) = connect::open(dialer, &wanted, server_name.as_deref(), Inner::Bytes).await?;
+        let (io, life) = open_bytes(dialer.as_ref(), &wanted).await?;
         Ok(EndpointIo::Direct(io, life))
     }
 
@@ -253,4 +260,8 @@ impl Session {
         let request = RequestHead::unread(Version::Http11);
         log.write(&Scope { request: &request, response: None, trailers: None, record: &self.record });
     }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -17,7 +18,8 @@ use crate::message::{BodyLength, Frame, RequestHead, Version};
 use crate::net::Dialer;
 use crate::outcome::ResetReason;
 use crate::upstream::UpstreamStream;
-use crate::upstream::connect::{ConnectFailure, Lease, Wanted, lease};
+use crate::upstream::connect::{ConnectFailure, Wanted};
+use crate::upstream::lease::{Lease, lease};
 use crate::upstream::pool::Pool;
 
 /// A tunnel: what is written is the request's body, what is read the answer's.
@@ -32,8 +34,8 @@ pub(super) struct TunnelIo {
 
 /// Asks for a tunnel and waits until it stands, within the cluster's connect timeout.
 pub(super) async fn open(
-    pool: &Pool,
-    dialer: &dyn Dialer,
+    pool: &Arc<Pool>,
+    dialer: &Arc<dyn Dialer>,
     wanted: &Wanted<'_>,
     tunnel: &Tunnel,
 ) -> Result<TunnelIo, ConnectFailure> {

@@ -16,7 +16,7 @@ use crate::headers::names;
 use crate::message::{BodyLength, ResponseHead, Version};
 use crate::outcome::{Outcome, ResetReason};
 use crate::upstream::UpstreamStream;
-use crate::upstream::connect::Lease;
+use crate::upstream::lease::Lease;
 
 /// What comes after a try.
 pub(super) enum AttemptEnd {

@@ -14,13 +14,13 @@ use tokio_util::io::poll_read_buf;
 use super::body::Piece;
 use super::downstream::{Downstream, Gone};
 use super::exchange::Exchange;
+use super::forward::now;
 use super::forward_proxy::{Denied, ForwardPolicy};
 use super::timers::Deadline;
 use crate::listen::sniff::{Sniffed, client_hello};
 use crate::message::{BodyLength, ResponseHead};
 use crate::outcome::{Outcome, ResetReason};
-use crate::tls::client::Inner;
-use crate::upstream::connect::{ConnectFailure, Wanted, open};
+use crate::upstream::connect::{ConnectFailure, Wanted, open_bytes};
 use crate::upstream::pool::Life;
 use crate::upstream::{ActiveGuard, Cluster, Host, Observed, UpstreamIo};
 
@@ -66,13 +66,16 @@ impl<D: Downstream> Exchange<'_, D> {
         let (io, life) = match Box::pin(self.meanwhile(&mut forwarding, connecting)).await {
             Ok(Ok(connected)) => connected,
             Ok(Err(failure)) => {
-                cluster.observe(&host, Observed::from_reset(&failure.reason));
+                if failure.reason != ResetReason::Overflow {
+                    cluster.observe(&host, Observed::from_reset(&failure.reason), now);
+                }
                 self.record.upstream_transport_failure = failure.transport;
                 let outcome = Outcome::UpstreamReset { reason: failure.reason, retried: false };
                 return self.reply(outcome, |_| {}).await;
             }
             Err(outcome) => return outcome,
         };
+        cluster.observe(&host, Observed::Opened, now);
         self.record.upstream_local_address = life.local;
         self.answer_connect();
         let tunnel = Tunnel::new(io, ServerNameCheck::new(name));
@@ -213,17 +216,13 @@ impl<D: Downstream> Exchange<'_, D> {
 
 async fn connect(
     worker: &super::Worker,
-    cluster: &Cluster,
+    cluster: &Arc<Cluster>,
     host: &Arc<Host>,
     name: &str,
     addresses: (std::net::SocketAddr, std::net::SocketAddr),
 ) -> Result<(UpstreamIo, Life), ConnectFailure> {
-    let server_name = match &cluster.tls {
-        Some(Ok(tls)) => tls.server_name(name),
-        Some(Err(_)) | None => None,
-    };
     let wanted = Wanted { cluster, host, http2: false, authority: name, addresses };
-    open(worker.shared.dialer.as_ref(), &wanted, server_name.as_deref(), Inner::Bytes).await
+    open_bytes(worker.shared.dialer.as_ref(), &wanted).await
 }
 
 /// Both directions of a tunnel.

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -23,20 +22,24 @@ use crate::message::Version;
 use crate::outcome::{Flag, Outcome, ResetReason};
 use crate::policy::header_ops::CompiledOps;
 use crate::route::CompiledRoute;
-use crate::upstream::connect::{ConnectFailure, Lease, Wanted, lease};
+use crate::upstream::connect::{ConnectFailure, Wanted};
 use crate::upstream::lb::PickContext;
-use crate::upstream::{ActiveGuard, Cluster, Host, Observed, RequestGuard};
+use crate::upstream::lease::{Lease, lease};
+use crate::upstream::{ActiveGuard, Cluster, Host, Observed, RequestGuard, RetryGuard};
 
 /// One forwarded request, over all its tries.
 pub(super) struct Forwarding {
     pub(super) cluster: Arc<Cluster>,
     pub(super) retries: Option<Retries>,
+    /// Counts the retry under way.
+    retry: Option<RetryGuard>,
     pub(super) timeout: Deadline,
     timeout_after: Option<Duration>,
     pub(super) per_try_timeout: Option<Duration>,
     hash: Option<u64>,
     tried: Vec<Arc<Host>>,
     reselect: u32,
+    leave_tried_priorities: bool,
     http2: bool,
 }
 
@@ -159,12 +162,14 @@ impl<D: Downstream> Exchange<'_, D> {
         let mut forwarding = Forwarding {
             cluster: Arc::clone(cluster),
             retries,
+            retry: None,
             timeout: Deadline::default(),
             timeout_after: timeout,
             per_try_timeout: per_try,
             hash: hash.key,
             tried: Vec::new(),
             reselect: policy.filter(|p| p.avoid_previous_hosts).map_or(0, |p| p.host_selection_attempts),
+            leave_tried_priorities: policy.is_some_and(|p| p.previous_priorities),
             http2: match cluster.spec.protocol {
                 UpstreamProtocol::Http1 => false,
                 UpstreamProtocol::Http2 => true,
@@ -180,11 +185,12 @@ impl<D: Downstream> Exchange<'_, D> {
     pub(super) fn pick(&self, forwarding: &mut Forwarding) -> Option<Arc<Host>> {
         let mut rng = self.worker.rng.lock();
         let mut context = PickContext {
-            now: Instant::now().into_std(),
+            now: now(),
             rng: &mut *rng,
             hash: forwarding.hash,
             tried: &forwarding.tried,
             reselect: if forwarding.tried.is_empty() { 0 } else { forwarding.reselect },
+            leave_tried_priorities: forwarding.leave_tried_priorities,
         };
         forwarding.cluster.pick(&mut context)
     }
@@ -202,10 +208,6 @@ impl<D: Downstream> Exchange<'_, D> {
             let count = Bytes::from(self.record.attempts.to_string());
             self.request.headers.set(names::X_ENVOY_ATTEMPT_COUNT, count);
         }
-        let Some(_guard) = RequestGuard::try_new(&forwarding.cluster, self.record.attempts > 1) else {
-            return self.failed(forwarding, host, ResetReason::Overflow, false).await;
-        };
-        host.state.requests.fetch_add(1, Ordering::Relaxed);
         let _active = ActiveGuard::new(&host.state);
         let lease = match self.connect(forwarding, host).await {
             Ok(Ok(lease)) => lease,
@@ -216,6 +218,12 @@ impl<D: Downstream> Exchange<'_, D> {
             Err(outcome) => return AttemptEnd::Done(outcome),
         };
         self.record.upstream_local_address = lease.local;
+        forwarding.cluster.observe(host, Observed::Connected, now);
+        let cluster = Arc::clone(&forwarding.cluster);
+        let Some(_guard) = RequestGuard::try_new(&cluster.state, &cluster.spec.circuit_breakers, now) else {
+            lease.release(&self.worker.pool);
+            return self.failed(forwarding, host, ResetReason::Overflow, false).await;
+        };
         match self.exchange_with(forwarding, lease, mirrors).await {
             Attempted::Answered(head, length, lease) => {
                 self.answered(forwarding, host, mirrors, head, length, lease).await
@@ -223,7 +231,7 @@ impl<D: Downstream> Exchange<'_, D> {
             Attempted::Failed(reason) => self.failed(forwarding, host, reason, true).await,
             Attempted::PerTryTimeout => self.per_try_timeout(forwarding, host).await,
             Attempted::Timeout => {
-                forwarding.cluster.observe(host, Observed::Timeout);
+                forwarding.cluster.observe(host, Observed::Timeout, now);
                 AttemptEnd::Done(self.reply(Outcome::ResponseTimeout, |_| {}).await)
             }
             Attempted::Gone(gone) => AttemptEnd::Done(self.gone(gone).await),
@@ -247,30 +255,7 @@ impl<D: Downstream> Exchange<'_, D> {
             addresses: (connection.peer, connection.local),
         };
         let worker = Arc::clone(self.worker);
-        let mut connecting = std::pin::pin!(lease(&worker.pool, worker.shared.dialer.as_ref(), &wanted));
-        enum Event {
-            Connected(Result<Lease, ConnectFailure>),
-            Timeout,
-            Gone(Gone),
-        }
-        let event = poll_fn(|cx| {
-            if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-                return Poll::Ready(Event::Connected(result));
-            }
-            if let Poll::Ready(gone) = self.body.poll_read_ahead(self.down, &mut self.grpc_web, cx) {
-                return Poll::Ready(Event::Gone(gone));
-            }
-            if self.body.is_complete() {
-                forwarding.request_complete();
-            }
-            forwarding.timeout.poll(cx).map(|()| Event::Timeout)
-        })
-        .await;
-        match event {
-            Event::Connected(result) => Ok(result),
-            Event::Timeout => Err(self.reply(Outcome::ResponseTimeout, |_| {}).await),
-            Event::Gone(gone) => Err(self.gone(gone).await),
-        }
+        self.meanwhile(forwarding, lease(&worker.pool, &worker.shared.dialer, &wanted)).await
     }
 
     /// A try came to nothing.
@@ -282,29 +267,57 @@ impl<D: Downstream> Exchange<'_, D> {
         sent: bool,
     ) -> AttemptEnd {
         if reason != ResetReason::Overflow {
-            forwarding.cluster.observe(host, Observed::from_reset(&reason));
+            forwarding.cluster.observe(host, Observed::from_reset(&reason), now);
         }
         let verdict = forwarding
             .retries
             .as_mut()
             .map_or(Verdict::Pass, |retries| retries.judge_failure(&Failure::Reset { reason: &reason, sent }));
-        match verdict {
-            Verdict::Retry if self.body.rewind() => return AttemptEnd::Retry,
-            Verdict::LimitExceeded => self.record.flags.raise(Flag::UpstreamRetryLimitExceeded),
-            Verdict::Retry | Verdict::Pass => {}
+        if self.tries_again(forwarding, verdict) {
+            return AttemptEnd::Retry;
         }
         let retried = self.record.attempts > 1;
-        AttemptEnd::Done(self.reply(Outcome::UpstreamReset { reason, retried }, |_| {}).await)
+        let overloaded = reason == ResetReason::Overflow;
+        let mark = |headers: &mut Headers| {
+            if overloaded {
+                headers.set_static(names::X_ENVOY_OVERLOADED, "true");
+            }
+        };
+        AttemptEnd::Done(self.reply(Outcome::UpstreamReset { reason, retried }, mark).await)
+    }
+
+    /// Whether a retry that is wanted takes place: the limit of retries at once may forbid it, or the body may be gone.
+    pub(super) fn tries_again(&mut self, forwarding: &mut Forwarding, verdict: Verdict) -> bool {
+        // The retry before has come to its end.
+        forwarding.retry = None;
+        match verdict {
+            Verdict::Pass => false,
+            Verdict::LimitExceeded => {
+                self.record.flags.raise(Flag::UpstreamRetryLimitExceeded);
+                false
+            }
+            Verdict::Retry => {
+                let cluster = &forwarding.cluster;
+                match RetryGuard::try_new(&cluster.state, &cluster.spec.circuit_breakers, now()) {
+                    Some(guard) => {
+                        forwarding.retry = Some(guard);
+                        self.body.rewind()
+                    }
+                    None => {
+                        self.record.flags.raise(Flag::UpstreamOverflow);
+                        false
+                    }
+                }
+            }
+        }
     }
 
     async fn per_try_timeout(&mut self, forwarding: &mut Forwarding, host: &Arc<Host>) -> AttemptEnd {
-        forwarding.cluster.observe(host, Observed::Timeout);
+        forwarding.cluster.observe(host, Observed::Timeout, now);
         let verdict =
             forwarding.retries.as_mut().map_or(Verdict::Pass, |retries| retries.judge_failure(&Failure::PerTryTimeout));
-        match verdict {
-            Verdict::Retry if self.body.rewind() => return AttemptEnd::Retry,
-            Verdict::LimitExceeded => self.record.flags.raise(Flag::UpstreamRetryLimitExceeded),
-            Verdict::Retry | Verdict::Pass => {}
+        if self.tries_again(forwarding, verdict) {
+            return AttemptEnd::Retry;
         }
         AttemptEnd::Done(self.reply(Outcome::PerTryTimeout, |_| {}).await)
     }
@@ -333,6 +346,11 @@ impl<D: Downstream> Exchange<'_, D> {
             Event::Gone(gone) => Err(self.gone(gone).await),
         }
     }
+}
+
+/// Monotonic time, as balancing and outlier detection take it.
+pub(super) fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }
 
 /// The limit that grpc-timeout sets, capped by the route's; the field is rewritten to what is left of it.

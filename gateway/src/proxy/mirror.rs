@@ -10,19 +10,21 @@ use bytes::Bytes;
 use config_schema::snapshot::{Forward, UpstreamProtocol};
 use parking_lot::Mutex;
 use rand::Rng;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::downstream::Downstream;
 use super::exchange::Exchange;
+use super::forward::now;
 use super::worker::Worker;
 use crate::dns::preferred_family;
 use crate::headers::names;
 use crate::message::{BodyLength, Frame, RequestHead, Version};
 use crate::outcome::ResetReason;
 use crate::upstream::choose::Asked;
-use crate::upstream::connect::{Wanted, lease};
+use crate::upstream::connect::Wanted;
 use crate::upstream::lb::PickContext;
-use crate::upstream::{ActiveGuard, Cluster, Host, RequestGuard, UpstreamStream};
+use crate::upstream::lease::lease;
+use crate::upstream::{ActiveGuard, Cluster, Host, Observed, RequestGuard, UpstreamStream};
 
 /// So much of a body may wait for a slow mirror; more, and the copy is given up.
 const BACKLOG: usize = 1 << 20;
@@ -135,7 +137,6 @@ struct Copy {
 impl Copy {
     async fn run(mut self) -> Result<(), ResetReason> {
         let host = self.choose().await.ok_or(ResetReason::Overflow)?;
-        let _guard = RequestGuard::try_new(&self.cluster, false).ok_or(ResetReason::Overflow)?;
         let _active = ActiveGuard::new(&host.state);
         let http2 = match self.cluster.spec.protocol {
             UpstreamProtocol::Http1 => false,
@@ -150,8 +151,19 @@ impl Copy {
             addresses: self.addresses,
         };
         let shared = Arc::clone(&self.worker.shared);
-        let mut lease =
-            lease(&self.worker.pool, shared.dialer.as_ref(), &wanted).await.map_err(|failure| failure.reason)?;
+        let leased = lease(&self.worker.pool, &shared.dialer, &wanted).await;
+        let mut lease = match leased {
+            Ok(lease) => lease,
+            Err(failure) => {
+                if failure.reason != ResetReason::Overflow {
+                    self.cluster.observe(&host, Observed::from_reset(&failure.reason), now);
+                }
+                return Err(failure.reason);
+            }
+        };
+        self.cluster.observe(&host, Observed::Connected, now);
+        let limits = &self.cluster.spec.circuit_breakers;
+        let _guard = RequestGuard::try_new(&self.cluster.state, limits, now).ok_or(ResetReason::Overflow)?;
         if !http2 && self.length == BodyLength::Streamed {
             self.request.headers.append(names::TRANSFER_ENCODING, Bytes::from_static(b"chunked"));
         }
@@ -173,8 +185,14 @@ impl Copy {
             self.cluster.first_answers().await;
         }
         let mut rng = self.worker.rng.lock();
-        let now = Instant::now().into_std();
-        let mut context = PickContext { now, rng: &mut *rng, hash: None, tried: &[], reselect: 0 };
+        let mut context = PickContext {
+            now: now(),
+            rng: &mut *rng,
+            hash: None,
+            tried: &[],
+            reselect: 0,
+            leave_tried_priorities: false,
+        };
         self.cluster.pick(&mut context)
     }
 

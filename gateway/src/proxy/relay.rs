@@ -10,14 +10,13 @@ use tokio::time::Instant;
 use super::attempt::{AttemptEnd, SendError};
 use super::downstream::{Downstream, Gone};
 use super::exchange::Exchange;
-use super::forward::Forwarding;
+use super::forward::{Forwarding, now};
 use super::mirror::Mirrors;
-use super::retry::Verdict;
 use super::timers::Deadline;
 use crate::headers::names;
 use crate::message::{BodyLength, Frame, ResponseHead};
-use crate::outcome::{Flag, Outcome, ResetReason};
-use crate::upstream::connect::Lease;
+use crate::outcome::{self, Outcome, ResetReason};
+use crate::upstream::lease::Lease;
 use crate::upstream::{Host, Observed, UpstreamStream};
 
 /// How relaying ended.
@@ -47,12 +46,11 @@ impl<D: Downstream> Exchange<'_, D> {
         length: BodyLength,
         mut lease: Box<Lease>,
     ) -> AttemptEnd {
-        forwarding.cluster.observe(host, Observed::Status(head.status));
+        forwarding.cluster.observe(host, Observed::Status(self.status_of_service(&head)), now);
         if let Some(retries) = forwarding.retries.as_mut() {
-            match retries.judge_response(head.status, &head.headers) {
-                Verdict::Retry if self.body.rewind() => return AttemptEnd::Retry,
-                Verdict::LimitExceeded => self.record.flags.raise(Flag::UpstreamRetryLimitExceeded),
-                Verdict::Retry | Verdict::Pass => {}
+            let verdict = retries.judge_response(head.status, &head.headers);
+            if self.tries_again(forwarding, verdict) {
+                return AttemptEnd::Retry;
             }
         }
         self.body.forget();
@@ -62,11 +60,20 @@ impl<D: Downstream> Exchange<'_, D> {
         self.response = Some(head.headers.clone());
         self.down.start_response(head, length, self.close);
         let relayed = self.relay(forwarding, &mut lease.stream, mirrors).await;
+        if let Relayed::Broken(reason) = &relayed {
+            forwarding.cluster.observe(host, Observed::from_reset(reason), now);
+        }
         let complete = matches!(relayed, Relayed::Complete);
         if complete && self.body.is_sent() {
             lease.release(&self.worker.pool);
         }
         AttemptEnd::Done(self.relayed(relayed, refused_upgrade))
+    }
+
+    /// Status for outlier detection: gRPC says in a field what HTTP says in the status.
+    fn status_of_service(&self, head: &ResponseHead) -> u16 {
+        let grpc = head.headers.get_str("grpc-status").filter(|_| self.request.is_grpc());
+        grpc.and_then(|code| code.parse().ok()).map_or(head.status, outcome::http_status)
     }
 
     /// Completes the head of the answer; returns its framing towards the client.

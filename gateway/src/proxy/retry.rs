@@ -142,7 +142,7 @@ impl Retries {
             Failure::Reset { reason, sent } => match reason {
                 ResetReason::Overflow => false,
                 _ if any_reset || (on.reset_before_request && !sent) => true,
-                ResetReason::ConnectionFailure(_) => on.connect_failure,
+                ResetReason::ConnectionFailure(_) | ResetReason::ConnectionTimeout => on.connect_failure,
                 ResetReason::RemoteRefusedStream => on.refused_stream,
                 ResetReason::ConnectionTermination | ResetReason::RemoteReset | ResetReason::ProtocolError => false,
             },
@@ -211,6 +211,7 @@ mod tests {
         let connect = ResetReason::ConnectionFailure(String::new());
         for (words, reason, sent, expected) in [
             ("connect-failure", &connect, false, true),
+            ("connect-failure", &ResetReason::ConnectionTimeout, false, true),
             ("connect-failure", &ResetReason::ConnectionTermination, true, false),
             ("reset", &ResetReason::ConnectionTermination, true, true),
             ("reset-before-request", &ResetReason::ConnectionTermination, true, false),

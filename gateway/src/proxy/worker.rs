@@ -12,7 +12,7 @@ use crate::config::Store;
 use crate::dns::Dns;
 use crate::net::Dialer;
 use crate::observe::Observer;
-use crate::upstream::pool::Pool;
+use crate::upstream::pool::{Pool, Pools};
 
 /// Shared by all workers.
 pub struct Shared {
@@ -30,6 +30,8 @@ pub struct Shared {
     pub hostname: Arc<str>,
     /// Open connections of clients.
     pub open_connections: Arc<AtomicUsize>,
+    /// Connections to endpoints, of all workers.
+    pub pools: Arc<Pools>,
     connections: AtomicU64,
 }
 
@@ -51,6 +53,7 @@ impl Shared {
             observer,
             hostname,
             open_connections: Arc::default(),
+            pools: Arc::default(),
             connections: AtomicU64::new(0),
         }
     }
@@ -66,7 +69,7 @@ pub struct Worker {
     /// Shared by all.
     pub shared: Arc<Shared>,
     /// Connections to endpoints.
-    pub pool: Pool,
+    pub pool: Arc<Pool>,
     /// Randomness; only this thread asks, so the lock never waits.
     pub rng: Mutex<SmallRng>,
     /// Metrics that this thread has looked up before.
@@ -78,8 +81,8 @@ impl Worker {
     pub fn new(shared: Arc<Shared>, seed: u64) -> Self {
         Worker {
             metrics: crate::observe::WorkerMetrics::new(&shared.observer),
+            pool: Pool::new(&shared.pools),
             shared,
-            pool: Pool::default(),
             rng: Mutex::new(SmallRng::seed_from_u64(seed)),
         }
     }

@@ -1,53 +1,71 @@
 //! Endpoints at run time.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use config_schema::snapshot::{Endpoint, EndpointAddress, Endpoints, Health, Locality};
+use config_schema::snapshot::{Endpoint, Health, Locality};
+
+use super::outlier::Failures;
 
 /// One endpoint of a cluster.
 #[derive(Debug)]
 pub struct Host {
     /// As configured.
     pub spec: Endpoint,
-    /// Address as text, for logs.
+    /// Address as text, for logs and hashing.
     pub name: Arc<str>,
     /// Where it is.
     pub locality: Arc<Locality>,
+    /// 0 is used first.
+    pub priority: u32,
     /// What survives configuration changes.
     pub state: Arc<HostState>,
 }
 
 impl Host {
-    /// May be chosen: its source says so, and it is not ejected.
+    /// May be chosen: its source says so, it is not ejected, and it passes its health checks if there are any.
     pub fn is_healthy(&self) -> bool {
-        self.spec.health == Health::Healthy
-            && !self.state.ejected.load(Ordering::Relaxed)
-            && !self.state.failed_checks()
+        self.spec.health == Health::Healthy && !self.state.is_ejected() && !self.state.failed_checks()
     }
+}
+
+/// What active health checks have found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Checked {
+    /// There are none.
+    Never,
+    /// Not looked at yet.
+    NotYet,
+    /// Passes.
+    Healthy,
+    /// Fails.
+    Unhealthy,
 }
 
 /// What is known of an endpoint beyond its configuration.
 #[derive(Debug)]
 pub struct HostState {
-    /// Requests (or TCP connections) at once.
+    /// Requests (or TCP connections) at once, from the choice of the endpoint on.
     pub active: AtomicU32,
     /// Requests ever.
     pub requests: AtomicU64,
     /// Requests that failed (5xx or no answer).
     pub errors: AtomicU64,
-    /// Outlier detection has taken it out.
-    pub ejected: AtomicBool,
-    /// Active health checks have taken it out.
-    unhealthy: AtomicBool,
-    /// When it was first seen (slow start).
-    pub since: Instant,
-    /// Number, unique in this process.
-    pub id: u64,
+    /// Open connections, of all workers.
+    pub connections: AtomicU32,
+    /// Failures in a row.
+    pub(super) failures: Failures,
+    ejected: AtomicBool,
+    checked: AtomicU8,
     /// It belongs to its cluster no more.
     removed: AtomicBool,
+    since: Instant,
+    /// Nanoseconds from `since` to the time when slow start began.
+    warm: AtomicU64,
+    /// Number, unique in this process.
+    pub id: u64,
 }
 
 /// Numbers endpoints.
@@ -60,11 +78,14 @@ impl HostState {
             active: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            connections: AtomicU32::new(0),
+            failures: Failures::default(),
             ejected: AtomicBool::new(false),
-            unhealthy: AtomicBool::new(false),
-            since: now,
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            checked: AtomicU8::new(Checked::Never as u8),
             removed: AtomicBool::new(false),
+            since: now,
+            warm: AtomicU64::new(0),
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         }
     }
 
@@ -78,75 +99,51 @@ impl HostState {
         self.removed.store(true, Ordering::Relaxed);
     }
 
-    /// Active health checks have taken it out.
+    pub(super) fn set_member(&self, member: bool) {
+        self.removed.store(!member, Ordering::Relaxed);
+    }
+
+    /// Outlier detection has taken it out.
+    pub fn is_ejected(&self) -> bool {
+        self.ejected.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_ejected(&self, ejected: bool) {
+        self.ejected.store(ejected, Ordering::Relaxed);
+    }
+
+    /// What health checks have found.
+    pub fn checked(&self) -> Checked {
+        match self.checked.load(Ordering::Relaxed) {
+            1 => Checked::NotYet,
+            2 => Checked::Healthy,
+            3 => Checked::Unhealthy,
+            _ => Checked::Never,
+        }
+    }
+
+    pub(super) fn set_checked(&self, checked: Checked) {
+        self.checked.store(checked as u8, Ordering::Relaxed);
+    }
+
+    /// Health checks have taken it out.
     pub fn failed_checks(&self) -> bool {
-        self.unhealthy.load(Ordering::Relaxed)
+        self.checked() == Checked::Unhealthy
     }
 
-    /// Result of active health checks.
-    pub fn set_checked(&self, healthy: bool) {
-        self.unhealthy.store(!healthy, Ordering::Relaxed);
-    }
-}
-
-/// All endpoints of a cluster.
-#[derive(Debug, Default)]
-pub struct HostSet {
-    /// By priority; 0 first.
-    pub priorities: Vec<Priority>,
-}
-
-/// Endpoints of one priority.
-#[derive(Debug, Default)]
-pub struct Priority {
-    /// In order of configuration.
-    pub hosts: Vec<Arc<Host>>,
-    /// Ranges of `hosts` by locality, with the locality's weight.
-    pub localities: Vec<(std::ops::Range<usize>, u32)>,
-}
-
-impl HostSet {
-    /// Takes over endpoints, keeping the state of those that stay.
-    pub fn new(endpoints: &Endpoints, previous: &HostSet, now: Instant) -> Self {
-        let known: HashMap<&EndpointAddress, &Arc<HostState>> =
-            previous.iter().map(|host| (&host.spec.address, &host.state)).collect();
-        let mut priorities: Vec<Priority> = Vec::new();
-        for group in &endpoints.localities {
-            let index = group.priority as usize;
-            if priorities.len() <= index {
-                priorities.resize_with(index + 1, Priority::default);
-            }
-            let locality = Arc::new(group.locality.clone());
-            let start = priorities[index].hosts.len();
-            for endpoint in &group.endpoints {
-                let state =
-                    known.get(&endpoint.address).map_or_else(|| Arc::new(HostState::new(now)), |s| Arc::clone(s));
-                priorities[index].hosts.push(Arc::new(Host {
-                    name: endpoint.address.to_string().into(),
-                    spec: endpoint.clone(),
-                    locality: Arc::clone(&locality),
-                    state,
-                }));
-            }
-            let end = priorities[index].hosts.len();
-            priorities[index].localities.push((start..end, group.weight));
-        }
-        let next = HostSet { priorities };
-        let stays: std::collections::HashSet<u64> = next.iter().map(|host| host.state.id).collect();
-        for host in previous.iter() {
-            host.state.removed.store(!stays.contains(&host.state.id), Ordering::Relaxed);
-        }
-        next
+    /// Health checks are on but have not looked at it yet.
+    pub fn is_unchecked(&self) -> bool {
+        self.checked() == Checked::NotYet
     }
 
-    /// All endpoints.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Host>> {
-        self.priorities.iter().flat_map(|priority| &priority.hosts)
+    /// When it became usable: first seen, or healthy again by its checks. Slow start begins there.
+    pub fn warm_since(&self) -> Instant {
+        self.since + Duration::from_nanos(self.warm.load(Ordering::Relaxed))
     }
 
-    /// No endpoint at all.
-    pub fn is_empty(&self) -> bool {
-        self.priorities.iter().all(|priority| priority.hosts.is_empty())
+    pub(super) fn restart_warmup(&self, now: Instant) {
+        let nanos = now.saturating_duration_since(self.since).as_nanos();
+        self.warm.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
@@ -158,6 +155,7 @@ impl ActiveGuard {
     /// Counts.
     pub fn new(state: &Arc<HostState>) -> Self {
         state.active.fetch_add(1, Ordering::Relaxed);
+        state.requests.fetch_add(1, Ordering::Relaxed);
         ActiveGuard(Arc::clone(state))
     }
 }
@@ -165,36 +163,5 @@ impl ActiveGuard {
 impl Drop for ActiveGuard {
     fn drop(&mut self) {
         self.0.active.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What a request has shown of an endpoint; outlier detection counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Observed {
-    /// An answer with this status.
-    Status(u16),
-    /// It could not be connected to.
-    ConnectFailure,
-    /// It broke off.
-    Reset,
-    /// It took too long.
-    Timeout,
-}
-
-impl Observed {
-    /// What a reset shows.
-    pub fn from_reset(reason: &crate::outcome::ResetReason) -> Self {
-        match reason {
-            crate::outcome::ResetReason::ConnectionFailure(_) => Observed::ConnectFailure,
-            _ => Observed::Reset,
-        }
-    }
-
-    /// Whether it speaks against the endpoint.
-    pub fn is_failure(self) -> bool {
-        match self {
-            Observed::Status(status) => status >= 500,
-            Observed::ConnectFailure | Observed::Reset | Observed::Timeout => true,
-        }
     }
 }

@@ -5,13 +5,25 @@
 
 mod address;
 pub mod choose;
+mod circuit_breaker;
 mod cluster;
 pub mod connect;
+pub mod health_check;
 mod host;
+mod host_set;
 pub mod lb;
+pub mod lease;
+mod outlier;
 pub mod pool;
+mod request_window;
+mod state;
 mod stream;
+mod waiting;
 
-pub use cluster::{Cluster, ClusterState, ClusterStates, Clusters, RequestGuard};
-pub use host::{ActiveGuard, Host, HostSet, HostState, Observed, Priority};
+pub use circuit_breaker::{Breakers, ConnectionGuard, Overflows, PendingGuard, RequestGuard, RetryGuard};
+pub use cluster::{Cluster, Clusters};
+pub use host::{ActiveGuard, Checked, Host, HostState};
+pub use host_set::{HostSet, Priority};
+pub use outlier::{Observed, Trigger};
+pub use state::{ClusterState, ClusterStates};
 pub use stream::{UpstreamIo, UpstreamStream};
