@@ -1,9 +1,10 @@
 //! Deadlines of a request. A timer is registered only for a deadline that exists.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A deadline that may be set, moved or taken away.
@@ -33,10 +34,11 @@ impl Deadline {
         self.sleep = None;
     }
 
-    /// Ready once it has passed.
+    /// Ready once it has passed. Without regard to tokio's budget: who is asked after the streams of a request would
+    /// never come to its turn while those have bytes without end.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.sleep {
-            Some(sleep) => sleep.as_mut().poll(cx),
+            Some(sleep) => pin!(unconstrained(sleep.as_mut())).poll(cx),
             None => Poll::Pending,
         }
     }
