@@ -1,6 +1,12 @@
 //! Prints the tables of docs/load-balancing.md: `cargo run --release -p gateway --example balancing`.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "shares its modules with the tests")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::wildcard_imports, reason = "prints what tests check")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::wildcard_imports,
+    reason = "prints what tests check"
+)]
 
 #[path = "../tests/balancing/figures.rs"]
 mod figures;

@@ -104,18 +104,29 @@ impl HealthCheckSettings {
             return Err("port: must be at least 1".to_owned());
         }
         if let Some(http) = &self.http {
-            if http.path.as_ref().is_some_and(|path| !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic())) {
-                return Err("http.path: must start with / and have neither blanks nor characters beyond ASCII".to_owned());
+            if http
+                .path
+                .as_ref()
+                .is_some_and(|path| !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()))
+            {
+                return Err(
+                    "http.path: must start with / and have neither blanks nor characters beyond ASCII".to_owned()
+                );
             }
             http.statuses()?;
-            let is_token = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            let is_token = |name: &str| {
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            };
             for (name, value) in &http.headers {
                 if !is_token(name) || value.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
                     return Err(format!("http.headers: {name:?} with the value {value:?} cannot be sent"));
                 }
             }
         }
-        for host in [self.http.as_ref().and_then(|http| http.host.as_ref()), self.grpc.as_ref().and_then(|grpc| grpc.authority.as_ref())] {
+        for host in [
+            self.http.as_ref().and_then(|http| http.host.as_ref()),
+            self.grpc.as_ref().and_then(|grpc| grpc.authority.as_ref()),
+        ] {
             if host.is_some_and(|host| host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic())) {
                 return Err("http.host, grpc.authority: not a host".to_owned());
             }

@@ -196,7 +196,8 @@ mod tests {
     /// Of thousands of routes a request looks at those that it may take, not at those before them.
     #[test]
     fn the_last_of_many_is_looked_at_alone() {
-        let shapes: &[(fn(usize) -> PathMatch, &str)] = &[
+        type Shape = (fn(usize) -> PathMatch, &'static str);
+        let shapes: &[Shape] = &[
             (|n| PathMatch::Prefix(format!("/s{n}/")), "/s2999/x"),
             (|n| PathMatch::SegmentPrefix(format!("/s{n:04}")), "/s2999/x"),
             (|n| PathMatch::Exact(format!("/s{n}/x")), "/s2999/x"),

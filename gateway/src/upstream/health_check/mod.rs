@@ -65,8 +65,8 @@ pub async fn run(store: Arc<Store>, dialer: Arc<dyn Dialer>) {
 
 /// Questions to one would be the same as to the other.
 fn is_same(known: &Arc<Cluster>, cluster: &Arc<Cluster>) -> bool {
-    Arc::ptr_eq(known, cluster) || (Arc::ptr_eq(&known.state, &cluster.state) && known.pool_id == cluster.pool_id)
-        && known.spec == cluster.spec
+    Arc::ptr_eq(known, cluster)
+        || (Arc::ptr_eq(&known.state, &cluster.state) && known.pool_id == cluster.pool_id) && known.spec == cluster.spec
 }
 
 /// Checks the endpoints that a cluster has, and those that come.

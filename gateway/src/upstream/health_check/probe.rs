@@ -163,8 +163,7 @@ impl Probe {
         http2: bool,
         inner: Inner,
     ) -> Result<UpstreamIo, String> {
-        let wanted =
-            Wanted { cluster: &self.cluster, host: &self.host, http2, authority, addresses: (NOBODY, NOBODY) };
+        let wanted = Wanted { cluster: &self.cluster, host: &self.host, http2, authority, addresses: (NOBODY, NOBODY) };
         let server_name = connect::server_name(&self.cluster, authority);
         let opened = connect::open(dialer, &wanted, server_name.as_deref(), inner).await;
         opened.map(|(io, _)| io).map_err(|failure| failure.transport)
@@ -186,7 +185,11 @@ impl Probe {
 }
 
 /// Sends a request; the head of its answer.
-async fn exchange(stream: &mut UpstreamStream, head: &RequestHead, body: Option<Bytes>) -> Result<ResponseHead, String> {
+async fn exchange(
+    stream: &mut UpstreamStream,
+    head: &RequestHead,
+    body: Option<Bytes>,
+) -> Result<ResponseHead, String> {
     let length = body.as_ref().map_or(BodyLength::None, |body| BodyLength::Exact(body.len() as u64));
     let mut body = body;
     let answered = async {

@@ -71,7 +71,10 @@ mod tests {
             '-' => Answer::Unhealthy(String::new()),
             _ => Answer::Failed(String::new()),
         };
-        answers.chars().map(|c| verdict.take(&answer(c)).map_or('.', |healthy| if healthy { '+' } else { '-' })).collect()
+        answers
+            .chars()
+            .map(|c| verdict.take(&answer(c)).map_or('.', |healthy| if healthy { '+' } else { '-' }))
+            .collect()
     }
 
     #[test]
