@@ -152,6 +152,8 @@ impl ClusterBuilder<'_> {
         let discovery = self.discovery(&policy, &endpoints)?;
         let protocol = self.protocol(&policy);
         let tls = self.tls(&policy, &discovery, protocol);
+        // Whoever dials an endpoint himself gets it, whatever is known of it.
+        let outlier = policy.outlier_detection.filter(|_| !matches!(discovery, Discovery::OriginalDestination { .. }));
         let cluster = Cluster {
             name: self.key.name(),
             service: ServiceRef {
@@ -164,7 +166,7 @@ impl ClusterBuilder<'_> {
             destination_rule: self.rule.map(MergedRule::name),
             load_balancer: self.load_balancer(&policy, locality.as_ref(), &discovery),
             circuit_breakers: connection_pool::circuit_breakers(&policy),
-            outlier_detection: policy.outlier_detection.map(connection_pool::outlier_detection),
+            outlier_detection: outlier.map(connection_pool::outlier_detection),
             health_check: self.health_check(&discovery),
             protocol,
             pool: connection_pool::pool(&policy, mesh, protocol),

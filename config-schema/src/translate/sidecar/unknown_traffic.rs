@@ -160,6 +160,7 @@ fn cluster(name: &str, discovery: Discovery, mesh: &MeshConfig) -> Cluster {
         load_balancer: LoadBalancer { policy: balancer, warmup: None, panic_threshold: 0, locality_weighted: false },
         circuit_breakers: connection_pool::circuit_breakers(&policy),
         outlier_detection: None,
+        health_check: None,
         protocol,
         pool,
         tls: UpstreamTlsMode::Disable,
