@@ -129,9 +129,11 @@ fn every_field_of_the_mesh_has_a_line_and_no_other() {
 
 #[test]
 fn the_tests_that_are_named_exist() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/behaviour");
-    let cases: BTreeSet<String> = oracles::files(&folder, "yaml")
+    // Recorded cases, cases of our own, and translations.
+    let folders = ["../conformance/behaviour", "../conformance/guards", "tests/translate"];
+    let cases: BTreeSet<String> = folders
         .iter()
+        .flat_map(|folder| oracles::files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), "yaml"))
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     let missing: Vec<&Field> = fields()

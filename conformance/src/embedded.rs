@@ -16,6 +16,7 @@ use gateway::config::{Builder, Engine, Identity, Store};
 use gateway::dns::{Answer, Dns, DnsClusters, DnsMetrics, Family, Lookup, LookupError, Question, Resolver};
 use gateway::listen::connection::{Accepted, OpenConnection, serve};
 use gateway::listen::drain::Drain;
+use gateway::listen::original_dst::OriginalDestination;
 use gateway::net::{Conn, DialOptions, Dialer};
 use gateway::observe::Observer;
 use gateway::observe::access_log::Sink;
@@ -73,9 +74,10 @@ impl Embedded {
         let dns = Dns::new(Arc::new(NetworkResolver(network.clone())), handle.clone(), SEED, Arc::new(metrics));
         let mut clusters = DnsClusters::new(dns.clone(), handle);
         clusters.reconcile(&store.load());
-        let shared = Arc::new(Shared::new(store, dialer, dns, Clock::default(), observer, pod.into()));
+        let shared = Shared::new(store, dialer, dns, Clock::default(), observer, pod.into())
+            .with_original_dst(OriginalDestination::ProxyProtocol);
         Ok(Embedded {
-            worker: Arc::new(Worker::new(shared, SEED)),
+            worker: Arc::new(Worker::new(Arc::new(shared), SEED)),
             _clusters: clusters,
             sink,
             drain: Drain::new(),

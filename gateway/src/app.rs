@@ -67,14 +67,15 @@ fn start(options: &Run, logging: Logging) -> Result<(), String> {
         options.workers.map(usize::from).or(runtime.settings.concurrency.map(|n| n as usize)).filter(|n| *n > 0);
     let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
     let dns = dns(options, &observer, control.handle())?;
-    let shared = Arc::new(Shared::new(
+    let shared = Shared::new(
         Arc::clone(&store),
         Arc::new(TcpDialer),
         dns.clone(),
         Clock::default(),
         Arc::clone(&observer),
         hostname(&runtime.node.name).into(),
-    ));
+    );
+    let shared = Arc::new(shared.with_original_dst(options.original_dst));
     drop(runtime);
     let drain = Drain::new();
     let senders = (0..workers).map(|n| spawn_worker(n, &shared)).collect::<Result<Vec<_>, _>>()?;

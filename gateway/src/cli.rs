@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
+use crate::listen::original_dst::OriginalDestination;
+
 /// Edge gateway that serves Istio's own configuration.
 #[derive(Debug, Parser)]
 #[command(name = "sallyport", version, about, max_term_width = 100)]
@@ -111,15 +113,6 @@ pub enum LogFormat {
     Text,
     /// A JSON object a line.
     Json,
-}
-
-/// How redirected connections tell where they were going.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OriginalDestination {
-    /// The socket option `SO_ORIGINAL_DST`, as iptables' REDIRECT leaves it.
-    Socket,
-    /// A PROXY protocol header with that destination, for tests.
-    ProxyProtocol,
 }
 
 /// PEM files of a mesh identity.

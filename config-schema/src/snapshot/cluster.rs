@@ -63,7 +63,8 @@ pub enum Discovery {
     Dns(DnsLookup),
     /// By resolving a name; a new connection goes to the first address.
     DnsRoundRobin(DnsLookup),
-    /// By resolving the host (or SNI) of each request, which must match one of these names (`*.suffix`).
+    /// By resolving the host (or SNI) of each request, which must match one of these names (exact,
+    /// `*.suffix`, or `*` for any).
     DynamicDns {
         /// Names that may be resolved.
         hosts: Vec<String>,

@@ -32,8 +32,6 @@ pub struct HttpOptions {
     pub forwarded_host: bool,
     /// Set x-forwarded-port.
     pub forwarded_port: bool,
-    /// Keep the case of HTTP/1 header names (`proxyHeaders.preserveHttp1HeaderCase`).
-    pub preserve_header_case: bool,
     /// At most this many headers; more is 431. Envoy: 100.
     pub max_headers: usize,
     /// At most this many bytes of request line and headers; more is 431. Envoy: 60 KiB.
@@ -58,8 +56,6 @@ pub struct HttpOptions {
     pub initial_stream_window: u32,
     /// HTTP/2 window of a connection in bytes.
     pub initial_connection_window: u32,
-    /// Buffer of a connection in bytes: how much is read ahead of a slow peer.
-    pub connection_buffer: usize,
 }
 
 impl Default for HttpOptions {
@@ -77,7 +73,6 @@ impl Default for HttpOptions {
             debug_headers: true,
             forwarded_host: false,
             forwarded_port: false,
-            preserve_header_case: false,
             max_headers: 100,
             max_header_bytes: 60 * 1024,
             idle_timeout: Some(Duration::from_secs(3600)),
@@ -90,7 +85,6 @@ impl Default for HttpOptions {
             max_concurrent_streams: 1024,
             initial_stream_window: 1 << 18,
             initial_connection_window: 1 << 20,
-            connection_buffer: 32 * 1024,
         }
     }
 }

@@ -22,9 +22,12 @@ pub struct Listener {
     /// At most this many connections at once; further ones are closed at accept. `None`: no limit
     /// (`connectionSettings.listenerConnectionLimit`).
     pub connection_limit: Option<u32>,
-    /// How long a client may take to show what it speaks (ClientHello, HTTP preface). Istio: 15 s.
-    pub detection_timeout: Duration,
-    /// Chains; the most specific match wins.
+    /// How long a client may take to show what it speaks (ClientHello, HTTP preface). Istio: 15 s at gateways; `None`
+    /// at sidecars, where protocols may begin with the server (`protocolDetectionTimeout`). After it [`Bind::Direct`]
+    /// closes the connection, and [`Bind::Redirected`] takes it for [`Transport::Raw`].
+    pub detection_timeout: Option<Duration>,
+    /// Chains. The most specific match wins: first by port, then by the longest network, SNI, transport and ALPN; what
+    /// was chosen is kept even if no chain fits in it further on. Of chains with the same match the first wins.
     pub filter_chains: Vec<FilterChain>,
 }
 
@@ -60,7 +63,8 @@ pub struct FilterChainMatch {
     pub destination_networks: Vec<(IpAddr, u8)>,
     /// SNI names in lower case: exact or `*.suffix`. Exact beats the longest suffix beats none.
     pub server_names: Vec<String>,
-    /// TLS or not. A connection without a ClientHello is raw.
+    /// What the first bytes are. They are looked at only if a chain of the connection's port and network asks for it
+    /// (or for SNI or ALPN), so that protocols which begin with the server pass elsewhere.
     pub transport: Option<Transport>,
     /// ALPN names of which the client must offer one.
     pub application_protocols: Vec<String>,
@@ -71,6 +75,8 @@ pub struct FilterChainMatch {
 pub enum Transport {
     /// A TLS ClientHello.
     Tls,
+    /// The request line of HTTP/1, or the preface of HTTP/2. If no chain asks for it, it is raw.
+    Http,
     /// Anything else.
     Raw,
 }
@@ -93,6 +99,8 @@ pub struct HttpFilter {
     pub server_port: u16,
     /// Translate gRPC-Web requests (server protocol GRPC-WEB).
     pub grpc_web: bool,
+    /// Whose requests they are.
+    pub class: ListenerClass,
     /// Answer an HTTP/2 request for a host that only another TLS server of the port has with 421 instead of 404
     /// (annotation `sallyport.dev/misdirected-requests: "421"` of the Gateway). Istio: 404.
     pub misdirected: bool,
@@ -125,6 +133,17 @@ pub struct ForwardDestination {
     pub connect: bool,
     /// Requests are served: the port's protocol is one of HTTP's, or the cluster speaks TLS by itself.
     pub http: bool,
+}
+
+/// Whose requests a listener takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ListenerClass {
+    /// Those of clients outside. The address of the connection counts: it is appended to x-forwarded-for, and headers
+    /// that only the mesh may set are removed (Envoy's `use_remote_address`).
+    Gateway,
+    /// Those of the application beside the proxy: x-forwarded-for, x-forwarded-proto and x-request-id stay as they
+    /// are, and are added only where they are missing, but for x-forwarded-for.
+    SidecarOutbound,
 }
 
 /// Bytes from a connection to one of some clusters.

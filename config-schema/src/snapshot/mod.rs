@@ -29,8 +29,8 @@ pub use http::{
 };
 pub use listener::{
     Bind, CertificateSource, ClientValidation, DownstreamTls, FilterChain, FilterChainMatch, ForwardDestination,
-    ForwardProxy, HttpFilter, Listener, NetworkFilter, TcpProxy, TlsProvider, TlsVersion, Transport, TrustSource,
-    Tunnel, WeightedCluster,
+    ForwardProxy, HttpFilter, Listener, ListenerClass, NetworkFilter, TcpProxy, TlsProvider, TlsVersion, Transport,
+    TrustSource, Tunnel, WeightedCluster,
 };
 pub use route::{
     Abort, ClaimMatch, Cors, DirectResponse, Fault, FaultDelay, Forward, Fraction, HashPolicy, HeaderMatch, HeaderOps,

@@ -38,7 +38,7 @@ const PURPOSES: &[Purpose] = &[
     Purpose {
         name: "the case of header names",
         marks: &["header_key_format", "preserve_case", "proper_case_words"],
-        instead: Some("meshConfig.defaultConfig.proxyHeaders.preserveHttp1HeaderCase"),
+        instead: None,
     },
     Purpose {
         name: "trusted proxies in front",

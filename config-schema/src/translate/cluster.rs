@@ -1,5 +1,8 @@
 //! Clusters: a port of a service, or of a subset of it, under its policy.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
 use super::Context;
 use super::connection_pool;
 use super::destination_rule::MergedRule;
@@ -15,7 +18,7 @@ use crate::resources::destination_rule as dr;
 use crate::resources::mesh_config::MeshH2UpgradePolicy;
 use crate::resources::peer_authentication::MutualTlsMode;
 use crate::snapshot::{
-    Cluster, ConsistentHash, Discovery, DnsLookup, Endpoints, HashRing, HealthCheck, LbPolicy, LoadBalancer, ObjectRef,
+    Cluster, ConsistentHash, Discovery, DnsLookup, Endpoints, HashRing, HealthCheck, LbPolicy, LoadBalancer,
     ProxyProtocolVersion, ServiceRef, UpstreamProtocol, UpstreamTlsMode, Warmup,
 };
 
@@ -79,7 +82,7 @@ pub(super) struct BuiltCluster {
     pub(super) cluster: Cluster,
     pub(super) endpoints: Option<Endpoints>,
     /// The DestinationRule in force.
-    pub(super) rule: Option<ObjectRef>,
+    pub(super) rule: Option<Arc<MergedRule>>,
 }
 
 impl Missing {
@@ -122,12 +125,13 @@ pub(super) fn build(key: &ClusterKey, context: &Context<'_>) -> Result<BuiltClus
     }
     let port = service.port(key.port).filter(|port| port.protocol != Protocol::Udp).ok_or(Missing::Port)?;
     let rule = context.rule_for(service);
-    let rule = rule.as_deref();
-    if !key.subset.is_empty() && rule.and_then(|rule| rule.subset(&key.subset)).is_none() {
+    if !key.subset.is_empty() && rule.as_ref().and_then(|rule| rule.subset(&key.subset)).is_none() {
         return Err(Missing::Subset);
     }
     let instances = context.registry.instances(service);
-    ClusterBuilder { key, context, service, port, rule, instances }.build()
+    let (cluster, endpoints) =
+        ClusterBuilder { key, context, service, port, rule: rule.as_deref(), instances }.build()?;
+    Ok(BuiltCluster { cluster, endpoints, rule })
 }
 
 struct ClusterBuilder<'b> {
@@ -140,7 +144,7 @@ struct ClusterBuilder<'b> {
 }
 
 impl ClusterBuilder<'_> {
-    fn build(self) -> Result<BuiltCluster, Missing> {
+    fn build(self) -> Result<(Cluster, Option<Endpoints>), Missing> {
         let mesh = self.context.mesh;
         let policy = Policy::new(self.rule, mesh, self.key.port, &self.key.subset);
         let locality = LocalitySetting::new(policy.load_balancer, self.service, mesh);
@@ -148,6 +152,8 @@ impl ClusterBuilder<'_> {
         let discovery = self.discovery(&policy, &endpoints)?;
         let protocol = self.protocol(&policy);
         let tls = self.tls(&policy, &discovery, protocol);
+        // Whoever dials an endpoint himself gets it, whatever is known of it.
+        let outlier = policy.outlier_detection.filter(|_| !matches!(discovery, Discovery::OriginalDestination { .. }));
         let cluster = Cluster {
             name: self.key.name(),
             service: ServiceRef {
@@ -160,7 +166,7 @@ impl ClusterBuilder<'_> {
             destination_rule: self.rule.map(MergedRule::name),
             load_balancer: self.load_balancer(&policy, locality.as_ref(), &discovery),
             circuit_breakers: connection_pool::circuit_breakers(&policy),
-            outlier_detection: policy.outlier_detection.map(connection_pool::outlier_detection),
+            outlier_detection: outlier.map(connection_pool::outlier_detection),
             health_check: self.health_check(&discovery),
             protocol,
             pool: connection_pool::pool(&policy, mesh, protocol),
@@ -175,8 +181,7 @@ impl ClusterBuilder<'_> {
             discovery,
         };
         let endpoints = (cluster.discovery == Discovery::Endpoints).then_some(endpoints);
-        let rule = self.rule.and_then(|rule| rule.from.first().cloned());
-        Ok(BuiltCluster { cluster, endpoints, rule })
+        Ok((cluster, endpoints))
     }
 
     fn endpoints(&self, policy: &Policy<'_>, locality: Option<&LocalitySetting>) -> Endpoints {
@@ -246,11 +251,13 @@ impl ClusterBuilder<'_> {
         if !served.contains(&self.port.protocol) || !self.key.subset.is_empty() {
             return Err(Missing::DynamicDns);
         }
+        let sidecar = self.context.proxy.role == ProxyRole::Sidecar;
+        // Istio's sidecars resolve SNI, its gateways do not.
+        let of_entry = self.port.protocol == Protocol::Tls && (sidecar || self.resolves_names());
         Ok(Discovery::DynamicDns {
             hosts: vec![self.service.host.clone()],
-            // Istio's gateways resolve no SNI.
-            port: (self.port.protocol == Protocol::Tls && self.resolves_names()).then_some(self.port.number),
-            allow_addresses: self.service.allow_addresses.clone(),
+            port: of_entry.then_some(self.port.number),
+            allow_addresses: if sidecar { any_address() } else { self.service.allow_addresses.clone() },
         })
     }
 
@@ -348,6 +355,11 @@ impl ClusterBuilder<'_> {
             locality_weighted: locality.is_some_and(|locality| locality.weighted(outlier.is_some())),
         }
     }
+}
+
+/// All networks: an application could connect to every address by itself, so that none is protected from it.
+pub(super) fn any_address() -> Vec<(IpAddr, u8)> {
+    vec![(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0), (IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0)]
 }
 
 fn ring(hash: &dr::ConsistentHashLb) -> HashRing {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::Context;
 use super::cluster::ClusterKey;
 use super::destination;
+use super::destination_rule::MergedRule;
 use super::header_ops::Operations;
-use super::host::resolve_gateway_name;
+use super::host::{MESH_GATEWAY, resolve_gateway_name};
 use super::http_action;
 use super::http_match::{is_catch_all, route_match};
 use super::labels::selects;
@@ -208,7 +209,12 @@ impl RouteBuilder<'_> {
         path: &str,
     ) -> ClusterKey {
         let host = rule.resolve(&destination.host);
-        let known = self.context.registry.get_from(&host, service.namespace());
+        let registry = &self.context.registry;
+        let known = match target.gateway {
+            // The port of a destination that gives none is the dialled one, even where the service has just another.
+            MESH_GATEWAY => registry.get(&host).filter(|known| known.port(target.port).is_some()),
+            _ => registry.get_from(&host, service.namespace()),
+        };
         let key = destination::cluster_key(destination, &host, known.map(AsRef::as_ref), target.port);
         self.wanted.cluster(&key, &rule.origin, path);
         key
@@ -275,6 +281,12 @@ fn port_hash(policy: &TrafficPolicy, port: Option<u32>) -> Option<&ConsistentHas
     let selected = |settings: &&PortTrafficPolicy| settings.port.is_some_and(|port| port.number == number);
     let settings = policy.port_level_settings.iter().find(selected)?;
     settings.load_balancer.as_ref()?.consistent_hash.as_ref()
+}
+
+/// What a service without routes of its own hashes.
+pub(super) fn service_hash_key(rule: &MergedRule, port: u16) -> Option<HashPolicy> {
+    let policy = rule.traffic_policy.as_ref()?;
+    port_hash(policy, Some(u32::from(port))).or_else(|| hash(policy)).and_then(hash_key)
 }
 
 /// The key of a consistent hash.

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 
+use super::Context;
 use super::connection_pool::{max_connection_duration, tcp_idle_timeout};
 use super::destination::cluster_key;
 use super::destination_rule::MergedRule;
 use super::gateway::GatewayServer;
-use super::host::{resolve_gateway_name, resolve_short_name};
+use super::host::resolve_gateway_name;
+use super::report::Reports;
 use super::server::{ListenerBuilder, chain_name};
 use super::traffic_policy::tunnel;
 use super::virtual_service::BoundService;
+use super::wanted::Wanted;
 use crate::resources::virtual_service::RouteDestination;
 use crate::snapshot::{
     FilterChain, FilterChainMatch, HashPolicy, NetworkFilter, TcpProxy, Transport, Tunnel, WeightedCluster,
@@ -31,7 +34,7 @@ pub(super) fn tcp_proxy(builder: &mut ListenerBuilder<'_>, server: &GatewayServe
                 rule.r#match.is_empty() || blocks.any(|block| applies(block.port, &block.gateways, service, server));
             if fits && !rule.route.is_empty() {
                 let path = format!("spec.tcp[{index}]");
-                return Some(forward(builder, service, &rule.route, &path, server_number(server)));
+                return Some(builder.bytes().forward(service, &rule.route, &path, server_number(server)));
             }
         }
     }
@@ -62,7 +65,7 @@ pub(super) fn passthrough_chains(
                     continue;
                 }
                 let route = format!("spec.tls[{index}]");
-                let proxy = forward(builder, service, &rule.route, &route, server_number(server));
+                let proxy = builder.bytes().forward(service, &rule.route, &route, server_number(server));
                 chains.push(FilterChain {
                     name: format!("{}/{}/{}", chain_name(server), service.namespace(), service.object.meta.name),
                     matches: sni_match(sni_hosts),
@@ -126,38 +129,50 @@ fn server_number(server: &GatewayServer) -> u16 {
     u16::try_from(server.number()).unwrap_or(server.port)
 }
 
-/// Where bytes go. A single destination gets everything whatever its weight.
-fn forward(
-    builder: &mut ListenerBuilder<'_>,
-    service: &BoundService,
-    routes: &[RouteDestination],
-    path: &str,
-    default_port: u16,
-) -> TcpProxy {
-    let reference = service.reference();
-    builder.reports.accept(&reference);
-    let context = builder.context;
-    let alone = routes.len() == 1;
-    let mut clusters = Vec::new();
-    for (index, route) in routes.iter().enumerate() {
-        let weight = u32::try_from(route.weight).unwrap_or(0);
-        if !alone && weight == 0 {
-            continue;
+/// Makes byte routes and notes what they need.
+pub(super) struct ByteRoutes<'b> {
+    pub(super) context: &'b Context<'b>,
+    pub(super) wanted: &'b mut Wanted,
+    pub(super) reports: &'b mut Reports,
+}
+
+impl ByteRoutes<'_> {
+    /// Where a rule sends bytes. A single destination gets everything whatever its weight; one without a port has
+    /// `default_port` unless its service has only one.
+    pub(super) fn forward(
+        &mut self,
+        service: &BoundService,
+        routes: &[RouteDestination],
+        path: &str,
+        default_port: u16,
+    ) -> TcpProxy {
+        let reference = service.reference();
+        self.reports.accept(&reference);
+        let registry = &self.context.registry;
+        let alone = routes.len() == 1;
+        let mut clusters = Vec::new();
+        for (index, route) in routes.iter().enumerate() {
+            let weight = u32::try_from(route.weight).unwrap_or(0);
+            if !alone && weight == 0 {
+                continue;
+            }
+            let host = service.resolve(&route.destination.host);
+            let known = registry.get(&host).map(AsRef::as_ref);
+            let key = cluster_key(&route.destination, &host, known, default_port);
+            self.wanted.cluster(&key, &reference, &format!("{path}.route[{index}].destination"));
+            clusters.push(WeightedCluster { cluster: key.name(), weight: if alone { 100 } else { weight } });
         }
-        let host = resolve_short_name(&route.destination.host, service.namespace());
-        let known = context.registry.get(&host).map(AsRef::as_ref);
-        let key = cluster_key(&route.destination, &host, known, default_port);
-        builder.wanted.cluster(&key, &reference, &format!("{path}.route[{index}].destination"));
-        clusters.push(WeightedCluster { cluster: key.name(), weight: if alone { 100 } else { weight } });
+        let first = routes.first().map(|route| &route.destination);
+        let host = first.map(|first| service.resolve(&first.host)).unwrap_or_default();
+        let rule = registry.get(&host).and_then(|service| self.context.rule_for(service));
+        let subset = first.filter(|_| alone).and_then(|first| first.subset.as_deref()).unwrap_or_default();
+        tcp_proxy_under(clusters, rule.as_deref(), subset)
     }
-    let first = routes.first().map(|route| &route.destination);
-    let host = first.map(|first| resolve_short_name(&first.host, service.namespace())).unwrap_or_default();
-    let rule = context.registry.get(&host).and_then(|service| context.rule_for(service));
-    let subset = first.filter(|_| alone).and_then(|first| first.subset.as_deref()).unwrap_or_default();
-    TcpProxy {
-        tunnel: tunnel(rule.as_deref(), subset).map(convert_tunnel),
-        ..tcp_settings(clusters, rule.as_deref(), subset)
-    }
+}
+
+/// A byte route under the rule of its first destination.
+pub(super) fn tcp_proxy_under(clusters: Vec<WeightedCluster>, rule: Option<&MergedRule>, subset: &str) -> TcpProxy {
+    TcpProxy { tunnel: tunnel(rule, subset).map(convert_tunnel), ..tcp_settings(clusters, rule, subset) }
 }
 
 /// Timeouts and hash key of a byte route, by the rule of its first destination.

@@ -2,9 +2,9 @@
 //!
 //! The way: the proxy is identified ([`proxy`]), the services that it may send to are collected ([`registry`]), its
 //! Gateways are merged into ports ([`gateway`]), VirtualServices are bound to them ([`virtual_service`]) and become
-//! routes ([`route_table`], [`http_route`], [`l4_route`]); what routes refer to becomes clusters and endpoints
-//! ([`cluster`], [`endpoints`]) under DestinationRules ([`destination_rule`], [`traffic_policy`]), and what servers and
-//! clusters refer to becomes secrets ([`secrets`]).
+//! routes ([`route_table`], [`http_route`], [`l4_route`]); or a sidecar's outbound side is made ([`sidecar`]). What
+//! routes refer to becomes clusters and endpoints ([`cluster`], [`endpoints`]) under DestinationRules
+//! ([`destination_rule`], [`traffic_policy`]), and what servers and clusters refer to becomes secrets ([`secrets`]).
 
 mod auto_passthrough;
 mod cluster;
@@ -38,6 +38,7 @@ mod retry;
 mod route_table;
 mod secrets;
 mod server;
+mod sidecar;
 mod traffic_policy;
 mod upstream_tls;
 mod virtual_service;
@@ -61,7 +62,7 @@ use self::server::ListenerBuilder;
 use self::virtual_service::VirtualServices;
 use self::wanted::Wanted;
 use crate::resources::{MeshConfig, Resources};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Cluster, Snapshot};
 
 /// A snapshot and what became of the objects that it was made from.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -102,7 +103,9 @@ pub fn translate(resources: &Resources, identity: &ProxyIdentity) -> Translation
         reports.error(pod, String::new(), "unknown-pod", message);
     }
     let (settings, listener_settings) = proxy_settings::settings(resources, mesh, &proxy, &mut reports);
-    let registry = Registry::new(resources, mesh, &proxy.namespace);
+    let mut registry = Registry::new(resources, mesh, &proxy.namespace);
+    let scope = (proxy.role == ProxyRole::Sidecar)
+        .then(|| sidecar::Scope::new(resources, mesh, &proxy, &mut registry, &mut reports));
     let context = Context {
         resources,
         mesh,
@@ -114,8 +117,9 @@ pub fn translate(resources: &Resources, identity: &ProxyIdentity) -> Translation
     };
     let mut wanted = Wanted::default();
     let mut snapshot = Snapshot { node: context.proxy.node.clone(), settings, ..Snapshot::default() };
-    if context.proxy.role == ProxyRole::Gateway {
-        add_gateway(&mut snapshot, &context, &mut wanted, &mut reports);
+    match &scope {
+        None => add_gateway(&mut snapshot, &context, &mut wanted, &mut reports),
+        Some(scope) => sidecar::add(&mut snapshot, &context, scope, &mut wanted, &mut reports),
     }
     add_clusters(&mut snapshot, &context, &mut wanted, &mut reports);
     secrets::add(&mut snapshot, &context, &wanted, &mut reports);
@@ -144,11 +148,8 @@ fn add_clusters(snapshot: &mut Snapshot, context: &Context<'_>, wanted: &mut Wan
         match cluster::build(&key, context) {
             Ok(built) => {
                 let name = built.cluster.name.clone();
-                if let Some(rule) = &built.rule {
-                    reports.accept(rule);
-                    for secret in secrets::of_cluster(&built.cluster) {
-                        wanted.secret(secret, rule, "spec.trafficPolicy.tls.credentialName");
-                    }
+                if let Some(rule) = built.rule.as_deref() {
+                    want_secrets(&built.cluster, rule, context, wanted, reports);
                 }
                 if let Some(endpoints) = built.endpoints {
                     snapshot.endpoints.insert(name.clone(), Arc::new(endpoints));
@@ -161,6 +162,30 @@ fn add_clusters(snapshot: &mut Snapshot, context: &Context<'_>, wanted: &mut Wan
                     reports.error(object, path.clone(), "unknown-destination", message);
                 }
             }
+        }
+    }
+}
+
+/// Notes the credentials of a cluster. Sidecars have those that a rule names for them, by `workloadSelector`.
+fn want_secrets(
+    cluster: &Cluster,
+    rule: &MergedRule,
+    context: &Context<'_>,
+    wanted: &mut Wanted,
+    reports: &mut Reports,
+) {
+    let Some(object) = rule.from.first() else { return };
+    reports.accept(object);
+    let path = "spec.trafficPolicy.tls.credentialName";
+    for secret in secrets::of_cluster(cluster) {
+        let meant_for_it = context.proxy.role == ProxyRole::Gateway || rule.workload_selector.is_some();
+        if meant_for_it || !secrets::is_private(secret) {
+            wanted.secret(secret, object, path);
+        } else {
+            let message = "TLS handshakes fail: a sidecar reads no Secret for a rule without workloadSelector; add \
+                           one, or name a ConfigMap (configmap://NAMESPACE/NAME)"
+                .to_owned();
+            reports.error(object, path.to_owned(), "credential", message);
         }
     }
 }

@@ -154,7 +154,6 @@ fn with_profile(own: mp::ConnectionSettings, gateway: bool) -> mp::ConnectionSet
     }
     let seconds = wire::Duration::from_secs;
     mp::ConnectionSettings {
-        listener_per_connection_buffer_limit_bytes: own.listener_per_connection_buffer_limit_bytes.or(Some(32 * 1024)),
         http_idle_timeout: own.http_idle_timeout.or(Some(seconds(3600))),
         http_stream_idle_timeout: own.http_stream_idle_timeout.or(Some(seconds(300))),
         http_request_timeout: own.http_request_timeout.or(Some(seconds(300))),
@@ -204,10 +203,11 @@ fn http_options(
     options.debug_headers = !off(headers.envoy_debug_headers);
     options.forwarded_host = on(headers.x_forwarded_host);
     options.forwarded_port = on(headers.x_forwarded_port);
-    options.preserve_header_case = headers.preserve_http1_header_case == Some(true);
     match headers.server {
         Some(server) if server.disabled == Some(true) => options.server = None,
         Some(mp::ServerHeader { value: Some(value), .. }) => options.server = Some(value),
+        // Sidecars answer their application in Envoy's own name.
+        _ if !gateway => options.server = Some("envoy".to_owned()),
         _ => {}
     }
     apply_connections(&mut options, connections);
@@ -257,8 +257,6 @@ fn apply_connections(options: &mut HttpOptions, own: &mp::ConnectionSettings) {
     number(&mut options.max_concurrent_streams, own.http_max_concurrent_streams);
     number(&mut options.initial_stream_window, own.http2_initial_stream_window_size);
     number(&mut options.initial_connection_window, own.http2_initial_connection_window_size);
-    let buffer = own.listener_per_connection_buffer_limit_bytes.and_then(|bytes| usize::try_from(bytes).ok());
-    options.connection_buffer = buffer.unwrap_or(options.connection_buffer);
     options.underscores = match own.http_headers_with_underscores_action {
         mp::HeadersWithUnderscoresAction::Unspecified => options.underscores,
         mp::HeadersWithUnderscoresAction::Allow => UnderscoresAction::Allow,

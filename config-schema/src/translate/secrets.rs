@@ -49,6 +49,11 @@ pub(super) fn of_cluster(cluster: &Cluster) -> impl Iterator<Item = &str> {
     certificate.into_iter().chain(trust)
 }
 
+/// The name stands for a Secret, which not every proxy may read.
+pub(super) fn is_private(name: &str) -> bool {
+    !name.starts_with("configmap://")
+}
+
 fn resolve(name: &str, places: &[(ObjectRef, String)], context: &Context<'_>) -> Result<Secret, String> {
     let own = &context.proxy.namespace;
     let resources = context.resources;

@@ -9,13 +9,15 @@ use super::Context;
 use super::downstream_tls::downstream_tls;
 use super::forward_proxy::{self, forward_proxy};
 use super::gateway::{GatewayServer, MergedGateway, PortServers};
-use super::l4_route;
+use super::l4_route::{self, ByteRoutes};
 use super::protocol::Protocol;
 use super::report::Reports;
 use super::virtual_service::VirtualServices;
 use super::wanted::Wanted;
 use crate::resources::gateway::ServerTlsMode;
-use crate::snapshot::{Bind, FilterChain, FilterChainMatch, ForwardProxy, HttpFilter, Listener, NetworkFilter};
+use crate::snapshot::{
+    Bind, FilterChain, FilterChainMatch, ForwardProxy, HttpFilter, Listener, ListenerClass, NetworkFilter,
+};
 
 /// How long a client may take to show what it speaks.
 const DETECTION_TIMEOUT: Duration = Duration::from_secs(15);
@@ -29,6 +31,11 @@ pub(super) struct ListenerBuilder<'b> {
 }
 
 impl ListenerBuilder<'_> {
+    /// For byte routes.
+    pub(super) fn bytes(&mut self) -> ByteRoutes<'_> {
+        ByteRoutes { context: self.context, wanted: self.wanted, reports: self.reports }
+    }
+
     /// The listeners of a gateway, by name. One without filter chains is left out: nobody could use it.
     pub(super) fn listeners(&mut self, gateway: &MergedGateway) -> BTreeMap<String, Arc<Listener>> {
         let mut listeners: BTreeMap<String, Listener> = BTreeMap::new();
@@ -44,7 +51,7 @@ impl ListenerBuilder<'_> {
                 bind: Bind::Direct,
                 proxy_protocol: settings.proxy_protocol,
                 connection_limit: settings.listener_connection_limit,
-                detection_timeout: DETECTION_TIMEOUT,
+                detection_timeout: Some(DETECTION_TIMEOUT),
                 filter_chains: Vec::new(),
             });
             listener.filter_chains.extend(chains);
@@ -106,6 +113,7 @@ impl ListenerBuilder<'_> {
                 forward_proxy,
                 grpc_web: false,
                 misdirected: server.answers_misdirected(),
+                class: ListenerClass::Gateway,
             }),
         })
     }
@@ -140,6 +148,7 @@ fn plain_http(group: &PortServers, server: &GatewayServer, forward_proxy: Option
             forward_proxy,
             grpc_web: group.protocol == Protocol::GrpcWeb,
             misdirected: false,
+            class: ListenerClass::Gateway,
         }),
     }
 }

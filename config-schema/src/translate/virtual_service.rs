@@ -1,4 +1,4 @@
-//! VirtualServices bound to gateways: which the proxy sees, in which order, and with their delegates merged in.
+//! VirtualServices bound to gateways or to the mesh: which the proxy sees, in which order, and with their delegates merged in.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,7 @@ use crate::resources::virtual_service::HttpRoute;
 use crate::resources::{MeshConfig, Object, Resources, VirtualService};
 use crate::snapshot::ObjectRef;
 
-/// A VirtualService with hosts, as a gateway uses it.
+/// A VirtualService with hosts, as a proxy uses it.
 pub(super) struct BoundService {
     pub(super) object: Arc<Object<VirtualService>>,
     /// Full names, as written but for short names.
@@ -61,9 +61,14 @@ impl BoundService {
     pub(super) fn reference(&self) -> ObjectRef {
         object_ref(&self.object)
     }
+
+    /// The full name of a destination of a rule for bytes.
+    pub(super) fn resolve<'h>(&self, host: &'h str) -> Cow<'h, str> {
+        resolve_short_name(host, self.namespace())
+    }
 }
 
-/// The VirtualServices of the gateways of a proxy.
+/// The VirtualServices of a proxy.
 pub(super) struct VirtualServices {
     /// By gateway name (`NAMESPACE/NAME` or `mesh`): private ones first, then those exported by name, then public
     /// ones; each set oldest first.
@@ -95,8 +100,8 @@ impl VirtualServices {
             let visibility = Visibility::new(&object.spec.export_to, &default_export_to, &object.meta.namespace);
             if !visibility.includes(namespace) {
                 let message = format!(
-                    "not exported to namespace {namespace}, where the gateway's pod is; add it to exportTo (the \
-                     namespace of the pod counts, not that of the Gateway object)"
+                    "not exported to namespace {namespace}, where the proxy is; add it to exportTo (the \
+                     namespace of the proxy counts, not that of the Gateway object)"
                 );
                 reports.error(&reference, "spec.exportTo".to_owned(), "not-exported", message);
                 continue;

@@ -21,6 +21,16 @@ impl Wanted {
         self.clusters.entry(key.clone()).or_default().push((object.clone(), path.to_owned()));
     }
 
+    /// Adds what others want.
+    pub(super) fn extend(&mut self, others: Self) {
+        for (key, places) in others.clusters {
+            self.clusters.entry(key).or_default().extend(places);
+        }
+        for (name, places) in others.secrets {
+            self.secrets.entry(name).or_default().extend(places);
+        }
+    }
+
     pub(super) fn secret(&mut self, name: &str, object: &ObjectRef, path: &str) {
         self.secrets.entry(name.to_owned()).or_default().push((object.clone(), path.to_owned()));
     }

@@ -79,11 +79,17 @@ fn listener(listener: &Listener) -> String {
     let limit = option(listener.connection_limit, |limit| format!(" limit={limit}"));
     let proxy = flag(listener.proxy_protocol, " proxy-protocol");
     let redirected = flag(listener.bind == Bind::Redirected, " redirected");
-    let mut text = format!("listener {} {}{redirected}{proxy}{limit}\n", listener.name, listener.address);
+    let detection = match listener.detection_timeout {
+        Some(timeout) if timeout == Duration::from_secs(15) => String::new(),
+        Some(timeout) => format!(" detection={}", time(timeout)),
+        None => " detection=unlimited".to_owned(),
+    };
+    let mut text = format!("listener {} {}{redirected}{proxy}{limit}{detection}\n", listener.name, listener.address);
     for chain in &listener.filter_chains {
         let filter = match &chain.filter {
             NetworkFilter::Http(http) => {
-                format!("http {} port={}{}", http.route_table, http.server_port, flag(http.grpc_web, " grpc-web"))
+                let (web, misdirected) = (flag(http.grpc_web, " grpc-web"), flag(http.misdirected, " misdirected=421"));
+                format!("http {} port={}{web}{misdirected}", http.route_table, http.server_port)
             }
             NetworkFilter::Tcp(tcp) => format!("tcp {}", tcp_proxy(tcp)),
         };

@@ -245,6 +245,7 @@ impl Builder {
                         grpc_web: http.grpc_web,
                         siblings: if http.misdirected { sibling_tables(listener, n) } else { Vec::new() },
                         forward_proxy: forward_proxy.map(Arc::new),
+                        class: http.class,
                     }))
                 }
                 NetworkFilter::Tcp(tcp) => Filter::Tcp(Arc::new(TcpContext { spec: tcp.clone() })),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use config_schema::document::{Document, FieldPath, Segment};
 use config_schema::parse::{ParseOutcome, parse_documents};
-use config_schema::resources::{Parsed, Resources};
+use config_schema::resources::{AnyObject, Parsed, Resources};
 use config_schema::snapshot::ObjectRef;
+use config_schema::support;
 use config_schema::translate::Report;
 use config_schema::validate::validate;
 use config_schema::{Severity, Violation};
@@ -257,8 +258,14 @@ fn judge(file: &Text) -> Judged {
         good: Vec::new(),
     };
     for parsed in objects {
-        let findings = validate(&parsed);
-        if findings.iter().any(|found| found.severity == Severity::Error) {
+        let mut findings = validate(&parsed);
+        let unsupported = support::check(&parsed);
+        // The settings of the mesh are for everybody: one that is not served takes no other one away.
+        let of_mesh = matches!(parsed.object, AnyObject::MeshConfig(_) | AnyObject::MeshNetworks(_));
+        let is_error = |found: &Violation| found.severity == Severity::Error;
+        let refused = findings.iter().any(is_error) || !of_mesh && unsupported.iter().any(is_error);
+        findings.extend(unsupported);
+        if refused {
             judged.bad.insert(parsed.key().to_string());
         } else {
             judged.good.push(parsed);
@@ -293,6 +300,23 @@ mod tests {
         assert!(loader.load(&[Text::new("a.yaml", text)]).findings.is_empty());
         let loaded = loader.load(&[Text::unreadable("a.yaml", 2, "not UTF-8")]);
         assert_eq!(loaded.findings[0].to_string(), "a.yaml:2:1: error: not UTF-8 [unreadable]");
-        assert_eq!(loaded.kept, ["Namespace /a"]);
+        assert_eq!(loaded.kept, ["Namespace a"]);
+    }
+
+    #[test]
+    fn what_is_not_served_is_left_out_but_for_settings_of_the_mesh() {
+        let policy = "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: a, namespace: b}\n\
+                      spec: {tracing: [{disableSpanReporting: true}]}\n";
+        let mesh = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n\
+                    data:\n  mesh: |\n    accessLogFile: /dev/stdout\n    enableTracing: false\n";
+        let loaded = Loader::default().load(&[Text::new("a.yaml", policy), Text::new("b.yaml", mesh)]);
+        let errors: Vec<&str> = loaded.findings.iter().map(|found| &*found.path).collect();
+        assert_eq!(errors, ["spec", "data.mesh.enableTracing"]);
+        assert!(loaded.findings.iter().all(|found| found.severity == Severity::Error));
+        assert!(loaded.resources.telemetries.iter().next().is_none());
+        assert_eq!(
+            loaded.resources.mesh_config().and_then(|mesh| mesh.spec.access_log_file.as_deref()),
+            Some("/dev/stdout")
+        );
     }
 }

@@ -169,14 +169,9 @@ impl Session {
     fn pick(&self, cluster: &Cluster) -> Option<Arc<Host>> {
         let mut rng = self.worker.rng.lock();
         let hash = crate::proxy::connection_hash(&self.tcp.spec.hash_policy, self.connection.peer.ip());
-        cluster.pick(&mut PickContext {
-            now: now(),
-            rng: &mut *rng,
-            hash,
-            tried: &[],
-            reselect: 0,
-            leave_tried_priorities: false,
-        })
+        let mut context =
+            PickContext { now: now(), rng: &mut *rng, hash, tried: &[], reselect: 0, leave_tried_priorities: false };
+        cluster.pick_for(self.connection.dialled, &mut context)
     }
 
     /// Connects, directly or through the tunnel that is asked for.

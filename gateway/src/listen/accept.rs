@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use config_schema::snapshot::Bind;
 use tokio::net::TcpListener;
 
 use super::connection::{Accepted, OpenConnection, serve};
 use super::manager::Serve;
+use super::original_dst::{OriginalDestination, of_socket};
 use crate::net::Conn;
 use crate::proxy::Worker;
 
@@ -50,7 +52,10 @@ pub async fn accept(worker: Arc<Worker>, listener: Serve) {
             limited.inc();
             continue;
         }
-        let Ok(local) = stream.local_addr() else { continue };
+        let Ok(mut local) = stream.local_addr() else { continue };
+        if compiled.spec.bind == Bind::Redirected && worker.shared.original_dst == OriginalDestination::Socket {
+            local = of_socket(&stream, local).unwrap_or(local);
+        }
         let _ = stream.set_nodelay(true);
         let open = OpenConnection::new(gauge.clone(), vec![Arc::clone(&listener.open), Arc::clone(all)]);
         let connection = Accepted {

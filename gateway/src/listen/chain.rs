@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use config_schema::snapshot::{FilterChainMatch, Listener, Transport};
+use config_schema::snapshot::{FilterChain, FilterChainMatch, Listener, Transport};
 use rustc_hash::FxBuildHasher;
 
-use super::sniff::ClientHello;
+use super::sniff::Beginning;
 use crate::l4::TcpContext;
 use crate::proxy::HttpContext;
 use crate::tls::ServerTls;
@@ -37,15 +37,27 @@ pub enum Filter {
 pub struct CompiledListener {
     /// As configured.
     pub spec: Arc<Listener>,
-    /// A ClientHello decides between chains, or TLS is terminated.
-    pub inspects: bool,
     chains: Vec<Arc<Chain>>,
     ports: HashMap<Option<u16>, Networks, FxBuildHasher>,
 }
 
-/// Networks, longest prefix first; the one without network last.
+/// Chains by the address that was dialled: single addresses, networks with the longest prefix first, all.
 #[derive(Debug, Default)]
-struct Networks(Vec<(Option<(IpAddr, u8)>, Names)>);
+struct Networks {
+    addresses: HashMap<IpAddr, Group, FxBuildHasher>,
+    networks: Vec<((IpAddr, u8), Group)>,
+    any: Option<Group>,
+}
+
+/// The chains of a port and network. What a client begins with decides between them.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// A ClientHello decides, or TLS is terminated.
+    pub inspects_tls: bool,
+    /// An HTTP request decides.
+    pub inspects_http: bool,
+    names: Names,
+}
 
 #[derive(Debug, Default)]
 struct Names {
@@ -73,26 +85,23 @@ impl CompiledListener {
         for (index, chain) in spec.filter_chains.iter().enumerate() {
             let networks = ports.entry(chain.matches.destination_port).or_default();
             match chain.matches.destination_networks.as_slice() {
-                [] => networks.insert(None, &chain.matches, index),
-                list => list.iter().for_each(|network| networks.insert(Some(*network), &chain.matches, index)),
+                [] => networks.any.get_or_insert_default().insert(chain, index),
+                list => list.iter().for_each(|network| networks.group(*network).insert(chain, index)),
             }
         }
         ports.values_mut().for_each(Networks::sort);
-        let inspects = spec.filter_chains.iter().any(|chain| {
-            let matches = &chain.matches;
-            chain.tls.is_some()
-                || !matches.server_names.is_empty()
-                || matches.transport.is_some()
-                || !matches.application_protocols.is_empty()
-        });
-        CompiledListener { spec, inspects, chains, ports }
+        CompiledListener { spec, chains, ports }
     }
 
-    /// The chain of a connection; `None` closes it.
-    pub fn find(&self, destination: SocketAddr, hello: Option<&ClientHello>) -> Option<&Arc<Chain>> {
+    /// The chains for what a connection's client dialled; `None` closes it.
+    pub fn group(&self, destination: SocketAddr) -> Option<&Group> {
         let networks = self.ports.get(&Some(destination.port())).or_else(|| self.ports.get(&None))?;
-        let index = networks.find(destination.ip())?.find(hello)?;
-        self.chains.get(index)
+        networks.find(destination.ip().to_canonical())
+    }
+
+    /// The chain of a group for a client that begins so; `None` closes it.
+    pub fn find(&self, group: &Group, beginning: &Beginning) -> Option<&Arc<Chain>> {
+        self.chains.get(group.names.find(beginning)?)
     }
 
     /// All chains.
@@ -102,23 +111,28 @@ impl CompiledListener {
 }
 
 impl Networks {
-    fn insert(&mut self, network: Option<(IpAddr, u8)>, matches: &FilterChainMatch, index: usize) {
-        let position = self.0.iter().position(|(known, _)| *known == network).unwrap_or_else(|| {
-            self.0.push((network, Names::default()));
-            self.0.len() - 1
+    fn group(&mut self, (base, length): (IpAddr, u8)) -> &mut Group {
+        if length == if base.is_ipv4() { 32 } else { 128 } {
+            return self.addresses.entry(base).or_default();
+        }
+        let known = self.networks.iter().position(|(network, _)| *network == (base, length));
+        let position = known.unwrap_or_else(|| {
+            self.networks.push(((base, length), Group::default()));
+            self.networks.len() - 1
         });
-        self.0[position].1.insert(matches, index);
+        &mut self.networks[position].1
     }
 
     fn sort(&mut self) {
-        self.0.sort_by_key(|(network, _)| std::cmp::Reverse(network.map(|(_, length)| length)));
+        self.networks.sort_by_key(|((_, length), _)| std::cmp::Reverse(*length));
     }
 
-    fn find(&self, address: IpAddr) -> Option<&Names> {
-        self.0
-            .iter()
-            .find(|(network, _)| network.is_none_or(|(base, length)| in_network(address, base, length)))
-            .map(|(_, names)| names)
+    fn find(&self, address: IpAddr) -> Option<&Group> {
+        let of_network = || {
+            let holds = |(base, length): &(IpAddr, u8)| in_network(address, *base, *length);
+            self.networks.iter().find(|(network, _)| holds(network)).map(|(_, group)| group)
+        };
+        self.addresses.get(&address).or_else(of_network).or(self.any.as_ref())
     }
 }
 
@@ -128,6 +142,18 @@ fn in_network(address: IpAddr, base: IpAddr, length: u8) -> bool {
         (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).checked_shr(shift(32)).unwrap_or(0) == 0,
         (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).checked_shr(shift(128)).unwrap_or(0) == 0,
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+impl Group {
+    fn insert(&mut self, chain: &FilterChain, index: usize) {
+        let matches = &chain.matches;
+        self.inspects_tls |= chain.tls.is_some()
+            || !matches.server_names.is_empty()
+            || matches.transport.is_some()
+            || !matches.application_protocols.is_empty();
+        self.inspects_http |= matches.transport == Some(Transport::Http);
+        self.names.insert(matches, index);
     }
 }
 
@@ -146,15 +172,15 @@ impl Names {
         }
     }
 
-    fn find(&self, hello: Option<&ClientHello>) -> Option<usize> {
-        let name = hello.and_then(|hello| hello.server_name.as_deref()).unwrap_or("");
+    fn find(&self, beginning: &Beginning) -> Option<usize> {
+        let name = beginning.hello().and_then(|hello| hello.server_name.as_deref()).unwrap_or("");
         let by_suffix = || {
             memchr::memchr_iter(b'.', name.as_bytes())
                 .filter(|dot| *dot > 0)
                 .find_map(|dot| self.suffix.get(name.get(dot..)?))
         };
         let transports = self.exact.get(name).or_else(by_suffix).or(self.any.as_ref())?;
-        transports.find(hello)
+        transports.find(beginning)
     }
 }
 
@@ -173,16 +199,20 @@ impl Transports {
         }
     }
 
-    fn find(&self, hello: Option<&ClientHello>) -> Option<usize> {
-        let transport = if hello.is_some() { Transport::Tls } else { Transport::Raw };
+    fn find(&self, beginning: &Beginning) -> Option<usize> {
         let of = |wanted| self.0.iter().find(|(known, _)| *known == wanted).map(|(_, protocols)| protocols);
-        of(Some(transport)).or_else(|| of(None))?.find(hello)
+        let found = match beginning {
+            Beginning::Tls(_) => of(Some(Transport::Tls)),
+            Beginning::Http => of(Some(Transport::Http)).or_else(|| of(Some(Transport::Raw))),
+            Beginning::Raw => of(Some(Transport::Raw)),
+        };
+        found.or_else(|| of(None))?.find(beginning)
     }
 }
 
 impl Protocols {
-    fn find(&self, hello: Option<&ClientHello>) -> Option<usize> {
-        let offered = hello.map(|hello| hello.alpn.as_slice()).unwrap_or_default();
+    fn find(&self, beginning: &Beginning) -> Option<usize> {
+        let offered = beginning.hello().map(|hello| hello.alpn.as_slice()).unwrap_or_default();
         // The client's order counts.
         offered
             .iter()

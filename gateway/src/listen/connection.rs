@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use config_schema::snapshot::Bind;
@@ -10,15 +11,19 @@ use prometheus::IntGauge;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::chain::{Chain, CompiledListener, Filter};
+use super::chain::{Chain, CompiledListener, Filter, Group};
 use super::drain::DrainSignal;
+use super::original_dst::OriginalDestination;
 use super::proxy_protocol::{self, Parsed};
-use super::sniff::{self, ClientHello, Sniffed};
+use super::sniff::{self, Beginning, ClientHello, Sniffed};
 use crate::l4;
 use crate::net::{Conn, Rewind};
 use crate::proxy::record::{Connection, TlsInfo};
 use crate::proxy::{self, HttpContext, Worker};
 use crate::tls::accept::{DownstreamIo, handshake};
+
+/// Longer than any connection lives.
+const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A connection that was accepted.
 pub struct Accepted {
@@ -106,7 +111,7 @@ enum Served {
 pub async fn serve(worker: Arc<Worker>, accepted: Accepted) {
     let listener = Arc::clone(&accepted.listener);
     let Accepted { conn, peer, local, drain, open, .. } = accepted;
-    let deadline = Instant::now() + listener.spec.detection_timeout;
+    let deadline = Instant::now() + listener.spec.detection_timeout.unwrap_or(NO_LIMIT);
     let established = Box::pin(establish(&worker, &listener, conn, peer, local, deadline)).await;
     let established = match established {
         Ok(established) => established,
@@ -135,25 +140,33 @@ async fn establish(
     deadline: Instant,
 ) -> Result<Established, Rejected> {
     let mut buffer = BytesMut::new();
-    if listener.spec.proxy_protocol || listener.spec.bind == Bind::Redirected {
+    let redirected = listener.spec.bind == Bind::Redirected;
+    let by_header = redirected && worker.shared.original_dst == OriginalDestination::ProxyProtocol;
+    if listener.spec.proxy_protocol || by_header {
         let header = read_proxy_header(&mut conn, &mut buffer, deadline).await?;
         if let Some((source, destination)) = header {
             peer = source;
             local = destination;
         }
     }
-    let mut hello = None;
-    if listener.inspects {
-        hello = inspect(&mut conn, &mut buffer, deadline).await?;
-    }
-    let chain = listener.find(local, hello.as_ref()).ok_or(Rejected::NoChain)?;
+    let group = listener.group(local).ok_or(Rejected::NoChain)?;
+    let beginning = match inspect(&mut conn, &mut buffer, group, deadline).await {
+        // Istio's sidecars take it for bytes.
+        Err(Rejected::Detection | Rejected::Handshake) if redirected => Beginning::Raw,
+        inspected => inspected?,
+    };
+    let chain = listener.find(group, &beginning).ok_or(Rejected::NoChain)?;
+    let hello = match beginning {
+        Beginning::Tls(hello) => Some(hello),
+        Beginning::Http | Beginning::Raw => None,
+    };
     let server_name = hello.as_ref().and_then(|hello| hello.server_name.clone()).unwrap_or_default();
     let stream = Rewind::new(buffer.freeze(), conn);
     let id = worker.shared.next_connection_id();
     let hostname = &worker.shared.hostname;
     let connection = |tls| {
-        let server_name = server_name.clone();
-        Arc::new(Connection { id, peer, local, server_name, tls, hostname: Arc::clone(hostname) })
+        let (server_name, dialled) = (server_name.clone(), redirected.then_some(local));
+        Arc::new(Connection { id, peer, local, dialled, server_name, tls, hostname: Arc::clone(hostname) })
     };
     let handshake = terminate(worker, listener, chain, hello, stream, deadline);
     match &chain.filter {
@@ -258,16 +271,31 @@ async fn read_proxy_header(
     }
 }
 
-/// Looks for a ClientHello. A client that says nothing in time is taken for one that waits for the server to speak.
-async fn inspect(conn: &mut Conn, buffer: &mut BytesMut, deadline: Instant) -> Result<Option<ClientHello>, Rejected> {
-    loop {
-        match sniff::client_hello(buffer) {
-            Sniffed::Tls(hello) => return Ok(Some(hello)),
-            Sniffed::Raw => return Ok(None),
-            Sniffed::BrokenTls => return Err(Rejected::Handshake),
-            Sniffed::NeedMore => read_more(conn, buffer, deadline).await?,
+/// Looks at what the client begins with, as far as the chains ask for it.
+async fn inspect(
+    conn: &mut Conn,
+    buffer: &mut BytesMut,
+    group: &Group,
+    deadline: Instant,
+) -> Result<Beginning, Rejected> {
+    if group.inspects_tls {
+        loop {
+            match sniff::client_hello(buffer) {
+                Sniffed::Tls(hello) => return Ok(Beginning::Tls(hello)),
+                Sniffed::Raw => break,
+                Sniffed::BrokenTls => return Err(Rejected::Handshake),
+                Sniffed::NeedMore => read_more(conn, buffer, deadline).await?,
+            }
         }
     }
+    while group.inspects_http {
+        match sniff::http_request(buffer) {
+            Some(true) => return Ok(Beginning::Http),
+            Some(false) => break,
+            None => read_more(conn, buffer, deadline).await?,
+        }
+    }
+    Ok(Beginning::Raw)
 }
 
 /// Tells HTTP/2 with prior knowledge from HTTP/1; what was read for it is handed on. There is no deadline: an idle

@@ -5,6 +5,6 @@ pub mod chain;
 pub mod connection;
 pub mod drain;
 pub mod manager;
-
+pub mod original_dst;
 pub mod proxy_protocol;
 pub mod sniff;

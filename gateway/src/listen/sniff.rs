@@ -17,6 +17,28 @@ pub struct ClientHello {
     pub supports_ecdsa: bool,
 }
 
+/// What a client begins with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Beginning {
+    /// A ClientHello.
+    Tls(ClientHello),
+    /// A request of HTTP/1.1, or the preface of HTTP/2.
+    Http,
+    /// Something else, or nothing was looked at.
+    #[default]
+    Raw,
+}
+
+impl Beginning {
+    /// The ClientHello.
+    pub fn hello(&self) -> Option<&ClientHello> {
+        match self {
+            Beginning::Tls(hello) => Some(hello),
+            Beginning::Http | Beginning::Raw => None,
+        }
+    }
+}
+
 /// What the first bytes say.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Sniffed {
@@ -57,6 +79,74 @@ pub fn http2_preface(bytes: &[u8]) -> Option<bool> {
         return Some(false);
     }
     (n == HTTP2_PREFACE.len()).then_some(true)
+}
+
+/// A request line longer than this is not waited for.
+const MAX_REQUEST_LINE: usize = 64 * 1024;
+
+/// Methods that a request may begin with (those that Envoy's HTTP/1 codec knows).
+const METHODS: &[&str] = &[
+    "ACL",
+    "BIND",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MOVE",
+    "MSEARCH",
+    "NOTIFY",
+    "OPTIONS",
+    "PATCH",
+    "POST",
+    "PROPFIND",
+    "PROPPATCH",
+    "PURGE",
+    "PUT",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "SOURCE",
+    "SUBSCRIBE",
+    "TRACE",
+    "UNBIND",
+    "UNLINK",
+    "UNLOCK",
+    "UNSUBSCRIBE",
+];
+
+/// Whether the bytes begin a request of HTTP/1.1 or HTTP/2; `None`: they may.
+pub fn http_request(bytes: &[u8]) -> Option<bool> {
+    match http2_preface(bytes) {
+        Some(false) => http1_request(bytes),
+        decided => decided,
+    }
+}
+
+fn http1_request(bytes: &[u8]) -> Option<bool> {
+    let may_be_method = |word: &[u8]| METHODS.iter().any(|method| method.as_bytes().starts_with(word));
+    let Some(space) = memchr::memchr(b' ', bytes) else {
+        return if may_be_method(bytes) { None } else { Some(false) };
+    };
+    let (method, rest) = (&bytes[..space], &bytes[space + 1..]);
+    if !METHODS.iter().any(|known| known.as_bytes() == method) {
+        return Some(false);
+    }
+    let Some(end) = memchr::memchr2(b'\r', b'\n', rest) else {
+        let text = !rest.iter().any(|byte| byte.is_ascii_control());
+        return if text && bytes.len() < MAX_REQUEST_LINE { None } else { Some(false) };
+    };
+    // HTTP/1.0 is bytes to Istio's sidecars.
+    let target = rest[..end].strip_suffix(b" HTTP/1.1");
+    Some(target.is_some_and(|target| !target.is_empty() && !target.iter().any(u8::is_ascii_control)))
 }
 
 struct Broken;
@@ -165,4 +255,35 @@ fn alpn(mut data: Reader<'_>) -> Option<Vec<Vec<u8>>> {
         names.push(list.vector(1)?.0.to_vec());
     }
     Some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_told_from_other_bytes() {
+        for (bytes, expected) in [
+            ("", None),
+            ("G", None),
+            ("GET", None),
+            ("GET /x", None),
+            ("GET /x HTTP/1.1", None),
+            ("GET /x HTTP/1.1\r\n", Some(true)),
+            ("OPTIONS * HTTP/1.1\nhost", Some(true)),
+            ("GET /x HTTP/1.0\r\n", Some(false)),
+            ("GET /x\r\n", Some(false)),
+            ("GET  HTTP/1.1\r\n", Some(false)),
+            ("GET /\u{1}", Some(false)),
+            ("get / HTTP/1.1\r\n", Some(false)),
+            ("hello\n", Some(false)),
+            ("GETS", Some(false)),
+            ("PRI * HTTP/2.0\r\n", None),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Some(true)),
+            ("PRI * HTTP/1.1\r\n", Some(false)),
+        ] {
+            assert_eq!(http_request(bytes.as_bytes()), expected, "{bytes:?}");
+        }
+        assert_eq!(http_request(&[b"GET /".as_slice(), &[b'x'; MAX_REQUEST_LINE]].concat()), Some(false));
+    }
 }

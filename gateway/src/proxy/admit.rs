@@ -1,13 +1,13 @@
 //! Whether a request may be routed at all, and the header changes that every request gets (Envoy's connection manager).
 
 use bytes::Bytes;
-use config_schema::snapshot::{HttpOptions, UnderscoresAction};
+use config_schema::snapshot::{HttpOptions, ListenerClass, UnderscoresAction};
 use rand::Rng;
 
 use super::path::{self, Normalized};
 use super::record::Connection;
 use super::{forwarded, sanitize, xfcc};
-use crate::headers::names;
+use crate::headers::{Headers, names};
 use crate::message::{RequestHead, Version};
 use crate::outcome::{Outcome, ProtocolError};
 
@@ -31,6 +31,7 @@ pub(super) fn admit(
     request: &mut RequestHead,
     connection: &Connection,
     options: &HttpOptions,
+    class: ListenerClass,
     rng: &mut impl Rng,
 ) -> Result<std::net::SocketAddr, Refused> {
     if request.version == Version::Http10 {
@@ -59,24 +60,30 @@ pub(super) fn admit(
         }
     }
     let upgrade = request.is_upgrade();
-    sanitize::request(request, upgrade);
-    let client = forwarded::apply(request, connection, options);
+    sanitize::request(request, upgrade, class);
+    let client = forwarded::apply(request, connection, options, class);
     xfcc::apply(&mut request.headers, connection, options);
-    if options.generate_request_id {
+    let known = class == ListenerClass::SidecarOutbound && request.headers.contains("x-request-id");
+    if options.generate_request_id && !known {
         request.headers.set(names::X_REQUEST_ID, request_id(rng));
     }
     Ok(client)
 }
 
 /// Over HTTP/2 these are not the codec's matter.
-fn check_http2_fields(request: &RequestHead, options: &HttpOptions) -> Result<(), Refused> {
+fn check_http2_fields(request: &mut RequestHead, options: &HttpOptions) -> Result<(), Refused> {
     // Envoy counts the four pseudo fields too.
     if request.headers.len() + 4 > options.max_headers {
         return Err(Outcome::Protocol(ProtocolError::TOO_MANY_HEADERS_H2).into());
     }
-    let underscore = || request.headers.iter().any(|(name, _)| name.as_bytes().contains(&b'_'));
-    if options.underscores == UnderscoresAction::RejectRequest && underscore() {
-        return Err(Outcome::Protocol(ProtocolError::UNEXPECTED_UNDERSCORE_H2).into());
+    let headers = &mut request.headers;
+    let underscore = |headers: &Headers| headers.iter().any(|(name, _)| name.as_bytes().contains(&b'_'));
+    match options.underscores {
+        UnderscoresAction::RejectRequest if underscore(headers) => {
+            return Err(Outcome::Protocol(ProtocolError::UNEXPECTED_UNDERSCORE_H2).into());
+        }
+        UnderscoresAction::DropHeader => headers.retain(|name, _| !name.as_bytes().contains(&b'_')),
+        UnderscoresAction::RejectRequest | UnderscoresAction::Allow => {}
     }
     Ok(())
 }
@@ -97,4 +104,27 @@ fn request_id(rng: &mut impl Rng) -> Bytes {
         text.push(HEX[usize::from(byte & 15)]);
     }
     Bytes::from(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::headers::Name;
+
+    #[test]
+    fn underscores_over_http2() {
+        for (underscores, expected) in [
+            (UnderscoresAction::Allow, Ok(2)),
+            (UnderscoresAction::DropHeader, Ok(1)),
+            (UnderscoresAction::RejectRequest, Err(())),
+        ] {
+            let options = HttpOptions { underscores, ..HttpOptions::default() };
+            let mut request = RequestHead::unread(Version::Http2);
+            for name in ["a_b", "ab"] {
+                request.headers.append(Name::from_lower(Bytes::from_static(name.as_bytes())), Bytes::new());
+            }
+            let checked = check_http2_fields(&mut request, &options).map_err(|_| ());
+            assert_eq!(checked.map(|()| request.headers.len()), expected, "{underscores:?}");
+        }
+    }
 }

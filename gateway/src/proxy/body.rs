@@ -3,8 +3,10 @@
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::downstream::{Downstream, Gone};
+use super::timers::Deadline;
 use crate::headers::Headers;
 use crate::message::Frame;
 use crate::outcome::ProtocolError;
@@ -28,6 +30,8 @@ pub(super) struct RequestBody {
     trailers: Option<Headers>,
     end_sent: bool,
     keep: bool,
+    /// When the whole request must have come, if it has not been answered by then.
+    deadline: Deadline,
     /// Bytes of the body so far.
     pub received: u64,
 }
@@ -52,7 +56,15 @@ impl RequestBody {
             trailers: None,
             end_sent: false,
             keep: false,
+            deadline: Deadline::default(),
             received: 0,
+        }
+    }
+
+    /// Gives up waiting for the rest of it at a time.
+    pub(super) fn end_by(&mut self, deadline: Option<Instant>) {
+        if let Some(deadline) = deadline.filter(|_| !self.complete) {
+            self.deadline.set(deadline);
         }
     }
 
@@ -61,8 +73,13 @@ impl RequestBody {
         self.keep = true;
     }
 
-    /// Stop keeping: there will be no other try.
+    /// There is an answer: nothing will be sent again, and the rest may take its time.
     pub(super) fn forget(&mut self) {
+        self.deadline.clear();
+        self.stop_keeping();
+    }
+
+    fn stop_keeping(&mut self) {
         self.keep = false;
         self.pieces.drain(..self.sent);
         self.sent = 0;
@@ -137,7 +154,10 @@ impl RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Gone>> {
         let malformed = |_| Gone::Malformed(ProtocolError::BODY);
-        match ready!(down.poll_request(cx))? {
+        let Poll::Ready(frame) = down.poll_request(cx) else {
+            return self.deadline.poll(cx).map(|()| Err(Gone::TooSlow));
+        };
+        match frame? {
             Frame::Data(data) => {
                 self.received += data.len() as u64;
                 let data = match web {
@@ -149,7 +169,7 @@ impl RequestBody {
                     self.pieces.push(data);
                 }
                 if self.keep && self.size > KEEP_LIMIT {
-                    self.forget();
+                    self.stop_keeping();
                 }
             }
             Frame::Trailers(trailers) => {
@@ -165,5 +185,59 @@ impl RequestBody {
         }
         // An HTTP/1 body whose last byte is in has also ended.
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::message::{BodyLength, ResponseHead, Version};
+
+    /// A client that has sent all it will.
+    struct Silent;
+
+    impl Downstream for Silent {
+        fn version(&self) -> Version {
+            Version::Http11
+        }
+        fn poll_request(&mut self, _: &mut Context<'_>) -> Poll<Result<Frame, Gone>> {
+            Poll::Pending
+        }
+        fn request_is_complete(&self) -> bool {
+            false
+        }
+        fn poll_gone(&mut self, _: &mut Context<'_>) -> Poll<Gone> {
+            Poll::Pending
+        }
+        fn send_informational(&mut self, _: &ResponseHead) {}
+        fn start_response(&mut self, _: ResponseHead, _: BodyLength, _: bool) {}
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+            Poll::Ready(Ok(()))
+        }
+        fn send_data(&mut self, _: Bytes) {}
+        fn end_response(&mut self, _: Option<Headers>) {}
+        fn abort_response(&mut self) {}
+        fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    async fn ahead(body: &mut RequestBody) -> Gone {
+        std::future::poll_fn(|cx| body.poll_read_ahead(&mut Silent, &mut None, cx)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_whole_request_must_come_in_time_until_there_is_an_answer() {
+        let start = Instant::now();
+        let mut body = RequestBody::new(false);
+        body.end_by(Some(start + Duration::from_secs(5)));
+        assert_eq!(ahead(&mut body).await, Gone::TooSlow);
+        assert_eq!(start.elapsed(), Duration::from_secs(5));
+        let mut answered = RequestBody::new(false);
+        answered.end_by(Some(Instant::now() + Duration::from_secs(5)));
+        answered.forget();
+        assert!(tokio::time::timeout(Duration::from_secs(60), ahead(&mut answered)).await.is_err());
     }
 }

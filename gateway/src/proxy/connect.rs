@@ -199,6 +199,7 @@ impl<D: Downstream> Exchange<'_, D> {
             Ended::Gone(Gone::Reset) => Outcome::DownstreamReset,
             Ended::Gone(Gone::Disconnected) => Outcome::DownstreamDisconnect,
             Ended::Gone(Gone::Malformed(error)) => Outcome::Protocol(error),
+            Ended::Gone(Gone::TooSlow) => Outcome::RequestTimeout,
             Ended::Idle => Outcome::StreamIdleTimeout,
             Ended::Denied(denied) => {
                 self.count_denied(denied);

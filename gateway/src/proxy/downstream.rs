@@ -17,6 +17,8 @@ pub enum Gone {
     Reset,
     /// The body is not what its framing says.
     Malformed(ProtocolError),
+    /// The request did not come in time.
+    TooSlow,
 }
 
 /// The client's side of one request: its body to read, and the answer to write.

@@ -130,9 +130,10 @@ impl<'a, D: Downstream> Exchange<'a, D> {
 
     async fn run(&mut self) -> Outcome {
         let options = &self.runtime.settings.http;
+        self.body.end_by(options.request_timeout.map(|timeout| self.started + timeout));
         let admitted = {
             let mut rng = self.worker.rng.lock();
-            admit(&mut self.request, &self.record.connection, options, &mut *rng)
+            admit(&mut self.request, &self.record.connection, options, self.http.class, &mut *rng)
         };
         match admitted {
             Ok(client) => self.record.remote_address = Some(client),
@@ -327,6 +328,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             Gone::Disconnected => Outcome::DownstreamDisconnect,
             Gone::Reset => Outcome::DownstreamReset,
             Gone::Malformed(error) => self.reply(Outcome::Protocol(error), |_| {}).await,
+            Gone::TooSlow => self.reply(Outcome::RequestTimeout, |_| {}).await,
         }
     }
 

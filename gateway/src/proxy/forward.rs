@@ -192,7 +192,7 @@ impl<D: Downstream> Exchange<'_, D> {
             reselect: if forwarding.tried.is_empty() { 0 } else { forwarding.reselect },
             leave_tried_priorities: forwarding.leave_tried_priorities,
         };
-        forwarding.cluster.pick(&mut context)
+        forwarding.cluster.pick_for(self.record.connection.dialled, &mut context)
     }
 
     async fn attempt(

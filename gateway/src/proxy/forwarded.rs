@@ -3,21 +3,33 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use config_schema::snapshot::HttpOptions;
+use config_schema::snapshot::{HttpOptions, ListenerClass};
 
 use super::record::Connection;
 use crate::headers::{Headers, names};
 use crate::message::{RequestHead, Version};
 
 /// Writes the x-forwarded fields of this hop; returns the client's address behind the trusted proxies.
-pub(super) fn apply(request: &mut RequestHead, connection: &Connection, options: &HttpOptions) -> SocketAddr {
+pub(super) fn apply(
+    request: &mut RequestHead,
+    connection: &Connection,
+    options: &HttpOptions,
+    class: ListenerClass,
+) -> SocketAddr {
     let headers = &mut request.headers;
-    let trusted = usize::try_from(options.trusted_proxies).unwrap_or(usize::MAX);
+    let gateway = class == ListenerClass::Gateway;
+    // An application speaks for itself, or passes on what it was told.
+    let trusted = match class {
+        ListenerClass::Gateway => usize::try_from(options.trusted_proxies).unwrap_or(usize::MAX),
+        ListenerClass::SidecarOutbound => 1,
+    };
     let client = match trusted {
         0 => connection.peer,
         hops => from_end(headers, hops).map_or(connection.peer, |ip| SocketAddr::new(ip, 0)),
     };
-    headers.join(names::X_FORWARDED_FOR, connection.peer.ip().to_string().as_bytes(), b",");
+    if gateway {
+        headers.join(names::X_FORWARDED_FOR, connection.peer.ip().to_string().as_bytes(), b",");
+    }
     let tls = connection.tls.is_some();
     if trusted == 0 || !headers.contains("x-forwarded-proto") {
         headers.set_static(names::X_FORWARDED_PROTO, if tls { "https" } else { "http" });
@@ -25,7 +37,9 @@ pub(super) fn apply(request: &mut RequestHead, connection: &Connection, options:
     if options.forwarded_port {
         headers.set(names::X_FORWARDED_PORT, Bytes::from(connection.local.port().to_string()));
     }
-    headers.set(names::X_ENVOY_EXTERNAL_ADDRESS, Bytes::from(client.ip().to_string()));
+    if gateway {
+        headers.set(names::X_ENVOY_EXTERNAL_ADDRESS, Bytes::from(client.ip().to_string()));
+    }
     if request.version != Version::Http2 && trusted > 0 {
         // Behind a trusted proxy the scheme is what it says it was.
         match headers.get("x-forwarded-proto").map(|value| &value[..]) {

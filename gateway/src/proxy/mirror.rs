@@ -105,6 +105,7 @@ pub(super) fn start<D: Downstream>(exchange: &Exchange<'_, D>, forward: &Forward
                 other => other,
             },
             addresses: (exchange.record.connection.peer, exchange.record.connection.local),
+            dialled: exchange.record.connection.dialled,
             feed: Arc::clone(&feed),
         };
         tokio::spawn(async move {
@@ -131,6 +132,8 @@ struct Copy {
     request: RequestHead,
     length: BodyLength,
     addresses: (std::net::SocketAddr, std::net::SocketAddr),
+    /// Where the client was going.
+    dialled: Option<std::net::SocketAddr>,
     feed: Arc<Mutex<Feed>>,
 }
 
@@ -193,7 +196,7 @@ impl Copy {
             reselect: 0,
             leave_tried_priorities: false,
         };
-        self.cluster.pick(&mut context)
+        self.cluster.pick_for(self.dialled, &mut context)
     }
 
     /// Sends the copy and reads the answer to its end.

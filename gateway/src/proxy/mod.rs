@@ -28,6 +28,8 @@ mod xfcc;
 
 use std::sync::Arc;
 
+use config_schema::snapshot::ListenerClass;
+
 pub use forward_proxy::ForwardPolicy;
 pub use hash::connection_key as connection_hash;
 pub use timers::Deadline;
@@ -44,4 +46,6 @@ pub struct HttpContext {
     pub siblings: Vec<Arc<str>>,
     /// Serve clients that use this server as their HTTP proxy.
     pub forward_proxy: Option<Arc<ForwardPolicy>>,
+    /// Whose requests they are.
+    pub class: ListenerClass,
 }

@@ -18,6 +18,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// Our end of the socket, or what a PROXY protocol header says it is.
     pub local: SocketAddr,
+    /// Where the client was going before its connection was redirected to us.
+    pub dialled: Option<SocketAddr>,
     /// SNI, empty if there was none.
     pub server_name: String,
     /// TLS, if it was terminated.

@@ -223,6 +223,7 @@ impl<D: Downstream> Exchange<'_, D> {
             Relayed::Gone(Gone::Reset) => Outcome::DownstreamReset,
             Relayed::Gone(Gone::Disconnected) => Outcome::DownstreamDisconnect,
             Relayed::Gone(Gone::Malformed(error)) => Outcome::Protocol(error),
+            Relayed::Gone(Gone::TooSlow) => Outcome::RequestTimeout,
             Relayed::Timeout => Outcome::ResponseTimeoutAfterStart,
             Relayed::Idle => Outcome::StreamIdleTimeout,
             Relayed::TooLong => Outcome::MaxStreamDuration,

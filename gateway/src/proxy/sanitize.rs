@@ -1,6 +1,7 @@
 //! Fields that end at this hop or that only the proxy may write.
 
 use bytes::Bytes;
+use config_schema::snapshot::ListenerClass;
 
 use crate::headers::{Headers, names};
 use crate::http1::connection::allows_trailers;
@@ -32,15 +33,26 @@ const CONTROL: &[&str] = &[
     "x-envoy-upstream-stream-duration-ms",
 ];
 
+/// Of those, what an application may pass on that was told so by its own sidecar.
+const OF_THE_MESH: &[&str] = &[
+    "x-envoy-downstream-service-cluster",
+    "x-envoy-downstream-service-node",
+    "x-envoy-external-address",
+    "x-envoy-original-host",
+    "x-envoy-original-path",
+];
+
 /// Removes them from a request.
-pub(super) fn request(request: &mut RequestHead, upgrade: bool) {
+pub(super) fn request(request: &mut RequestHead, upgrade: bool, class: ListenerClass) {
+    let inside = class == ListenerClass::SidecarOutbound;
     let keep_te = request.headers.get("te").is_some_and(|te| allows_trailers(te));
     request.headers.retain(|name, _| match name.as_bytes() {
         b"connection" | b"upgrade" => upgrade,
         b"keep-alive" | b"proxy-connection" | b"transfer-encoding" => false,
         b"te" => upgrade || keep_te,
         other if other.starts_with(b"x-envoy-") => {
-            !CONTROL.contains(&name.as_str()) && !other.starts_with(b"x-envoy-peer-metadata")
+            let kept = inside && OF_THE_MESH.contains(&name.as_str());
+            (kept || !CONTROL.contains(&name.as_str())) && !other.starts_with(b"x-envoy-peer-metadata")
         }
         _ => true,
     });

@@ -10,6 +10,7 @@ use rand::rngs::SmallRng;
 use crate::clock::Clock;
 use crate::config::Store;
 use crate::dns::Dns;
+use crate::listen::original_dst::OriginalDestination;
 use crate::net::Dialer;
 use crate::observe::Observer;
 use crate::upstream::pool::{Pool, Pools};
@@ -28,6 +29,8 @@ pub struct Shared {
     pub observer: Arc<Observer>,
     /// Name of this machine or pod.
     pub hostname: Arc<str>,
+    /// How redirected connections tell where they were going.
+    pub original_dst: OriginalDestination,
     /// Open connections of clients.
     pub open_connections: Arc<AtomicUsize>,
     /// Connections to endpoints, of all workers.
@@ -52,10 +55,17 @@ impl Shared {
             clock,
             observer,
             hostname,
+            original_dst: OriginalDestination::default(),
             open_connections: Arc::default(),
             pools: Arc::default(),
             connections: AtomicU64::new(0),
         }
+    }
+
+    /// Redirected connections tell so where they were going.
+    #[must_use]
+    pub fn with_original_dst(self, original_dst: OriginalDestination) -> Self {
+        Shared { original_dst, ..self }
     }
 
     /// The next connection's number.

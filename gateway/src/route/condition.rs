@@ -65,6 +65,8 @@ pub(super) struct Condition {
     path: PathCheck,
     headers: Vec<(HeaderName, ValueMatcher, bool)>,
     query: Vec<(Box<[u8]>, ValueMatcher)>,
+    /// It asks for a claim of a verified token. Tokens are not verified yet, so that no request has one.
+    asks_for_claim: bool,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,7 @@ impl Condition {
             path,
             headers: route.headers.iter().map(header).collect::<Result<_, CompileError>>()?,
             query: route.query.iter().map(query).collect::<Result<_, CompileError>>()?,
+            asks_for_claim: route.claims.iter().any(|claim| !claim.invert),
         })
     }
 
@@ -122,6 +125,7 @@ impl Condition {
             PathCheck::Regex(pattern) => pattern.is_match(path),
         };
         path_holds
+            && !self.asks_for_claim
             && self.headers.iter().all(|(name, value, invert)| header_holds(request, name, value, *invert))
             && (self.query.is_empty() || self.query_holds(request))
     }
@@ -163,4 +167,27 @@ pub fn parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         None if pair == name => Some(&[][..]),
         Some(_) | None => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use config_schema::snapshot::ClaimMatch;
+
+    use super::*;
+    use crate::message::Version;
+
+    #[test]
+    fn without_a_token_there_is_no_claim() {
+        let claim = |invert| ClaimMatch { path: vec!["admin".to_owned()], value: ValueMatch::Present, invert };
+        let request = RequestHead::unread(Version::Http11);
+        for (claims, holds) in [
+            (vec![], true),
+            (vec![claim(false)], false),
+            (vec![claim(true)], true),
+            (vec![claim(true), claim(false)], false),
+        ] {
+            let condition = Condition::new(&RouteMatch { claims, ..RouteMatch::default() }).unwrap();
+            assert_eq!(condition.holds(&request, b"/"), holds);
+        }
+    }
 }

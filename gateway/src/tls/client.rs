@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use config_schema::snapshot::UpstreamTls;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::certificate::{KeyPair, describe};
 use super::trust::{Trust, Usage};
-use super::{TlsError, names};
+use super::{TlsError, names, suites};
 use crate::net::Conn;
 
 /// TLS policy of a cluster, compiled.
@@ -37,7 +37,7 @@ pub enum Inner {
 impl ClientTls {
     /// `trust` is `None` where nothing is verified. `accounts`: identities of which a mesh endpoint must have one.
     pub fn new(spec: &UpstreamTls, pair: Option<&KeyPair>, trust: Option<Arc<Trust>>) -> Result<Self, TlsError> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = suites::provider(&spec.cipher_suites, &spec.ecdh_curves)?;
         let verifier = Arc::new(Verifier {
             trust: if spec.insecure_skip_verify { None } else { trust },
             skip: spec.insecure_skip_verify,

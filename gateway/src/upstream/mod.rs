@@ -13,6 +13,7 @@ mod host;
 mod host_set;
 pub mod lb;
 pub mod lease;
+mod original_destination;
 mod outlier;
 pub mod pool;
 mod request_window;

@@ -17,6 +17,7 @@ use super::circuit_breaker::Breakers;
 use super::host::{Checked, Host};
 use super::host_set::HostSet;
 use super::lb::{Balancer, PickContext};
+use super::original_destination::DialledHosts;
 use super::outlier::{Ejections, Trigger};
 use super::waiting::Waiting;
 use crate::dns::Resolution;
@@ -32,6 +33,8 @@ pub struct ClusterState {
     pub breakers: Breakers,
     /// What DNS says of its endpoints.
     pub resolution: Resolution,
+    /// Endpoints that clients have dialled.
+    pub dialled: DialledHosts,
     /// Told when endpoints come or go. One listener.
     pub hosts_changed: Notify,
     pub(super) waiting: Waiting,
@@ -64,6 +67,7 @@ impl ClusterState {
             hosts: ArcSwap::default(),
             breakers: Breakers::default(),
             resolution: Resolution::default(),
+            dialled: DialledHosts::default(),
             hosts_changed: Notify::new(),
             waiting: Waiting::default(),
             balancer: ArcSwap::default(),

@@ -79,11 +79,35 @@ impl<'a> Registry<'a> {
     /// The service that `host` stands for in a VirtualService of `namespace`: that namespace's own if the proxy sees
     /// it, else the one that the proxy calls so.
     pub(super) fn get_from(&self, host: &str, namespace: &str) -> Option<&Arc<Service>> {
+        let own = self.own(host, namespace).filter(|service| service.visibility.includes(&self.namespace));
+        own.or_else(|| self.get(host))
+    }
+
+    /// A namespace's own service of a host. A Kubernetes Service comes before a ServiceEntry that is older.
+    fn own(&self, host: &str, namespace: &str) -> Option<&Arc<Service>> {
         let mut own = self.of_host(host).filter(|service| service.namespace == namespace);
         let oldest = own.next();
-        // A Kubernetes Service comes before a ServiceEntry that is older.
-        let own = own.find(|service| service.is_kubernetes()).or(oldest);
-        own.filter(|service| service.visibility.includes(&self.namespace)).or_else(|| self.get(host))
+        own.find(|service| service.is_kubernetes()).or(oldest)
+    }
+
+    /// The service that a VirtualService sends to by `host`, whether or not it is imported: of the proxy's namespace,
+    /// else a Kubernetes Service that it sees, else the oldest one.
+    pub(super) fn destination(&self, host: &str) -> Option<&Arc<Service>> {
+        let visible = || self.of_host(host).filter(|service| service.visibility.includes(&self.namespace));
+        self.own(host, &self.namespace)
+            .or_else(|| visible().find(|service| service.is_kubernetes()))
+            .or_else(|| visible().next())
+    }
+
+    /// Lets the proxy call nothing but what is in `scope`.
+    pub(super) fn restrict(&mut self, scope: BTreeMap<String, Arc<Service>>) {
+        self.scope = scope;
+    }
+
+    /// The services of other names that stand for `host` (`ExternalName`).
+    pub(super) fn aliases_of<'s>(&'s self, host: &'s str) -> impl Iterator<Item = &'s Service> {
+        let aliases = self.scope.values().map(AsRef::as_ref);
+        aliases.filter(move |service| matches!(&service.resolution, Resolution::Alias(target) if target == host))
     }
 
     /// Some service has this host, though the proxy may not see it.

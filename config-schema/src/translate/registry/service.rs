@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::resources::{Age, Object, Service as KubernetesService, ServiceEntry};
+use crate::snapshot::ObjectRef;
 use crate::translate::labels::Labels;
 use crate::translate::protocol::Protocol;
+use crate::translate::report::object_ref;
 use crate::translate::visibility::Visibility;
 
 /// What clients may connect to by a host name.
@@ -25,7 +27,6 @@ pub(in crate::translate) struct Service {
     pub(in crate::translate) external: bool,
     pub(in crate::translate) visibility: Visibility,
     /// Virtual addresses and networks.
-    #[expect(dead_code, reason = "for sidecars, which know services by address")]
     pub(in crate::translate) addresses: Vec<String>,
     /// Names that servers' certificates may have: a ServiceEntry's `subjectAltNames`, a Service's annotated accounts.
     pub(in crate::translate) subject_alt_names: Vec<String>,
@@ -88,6 +89,13 @@ pub(in crate::translate) struct Port {
 }
 
 impl Service {
+    pub(in crate::translate) fn reference(&self) -> ObjectRef {
+        match &self.origin {
+            Origin::Kubernetes(object) => object_ref(object),
+            Origin::ServiceEntry(object) => object_ref(object),
+        }
+    }
+
     pub(in crate::translate) fn is_kubernetes(&self) -> bool {
         matches!(self.origin, Origin::Kubernetes(_))
     }
