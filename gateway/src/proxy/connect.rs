@@ -52,7 +52,9 @@ impl<D: Downstream> Exchange<'_, D> {
         let Some(cluster) = self.runtime.clusters.get(&*cluster).cloned() else {
             return self.reply(Outcome::ClusterNotFound, |_| {}).await;
         };
-        let mut forwarding = self.plan(&cluster, &Forward::default());
+        let forward = Forward::default();
+        let timeouts = Timeouts::new(&self.request, &forward);
+        let mut forwarding = self.plan(&cluster, &forward, timeouts);
         let host = match self.choose(&mut forwarding).await {
             Ok(host) => host,
             Err(outcome) => return outcome,
