@@ -370,8 +370,13 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         let (mut head, body) = reply.finish(grpc);
         self.record.response_code = head.status;
         self.finish_response_head(&mut head);
+        let trailers_only = grpc && self.request.version == Version::Http2;
+        if grpc && !trailers_only {
+            // Over HTTP/1 nothing but a length says that there is no body.
+            head.headers.set(names::CONTENT_LENGTH, Bytes::from_static(b"0"));
+        }
         let length = match body.is_empty() {
-            true if grpc && self.request.version == Version::Http2 => BodyLength::None,
+            true if trailers_only => BodyLength::None,
             _ => BodyLength::Exact(body.len() as u64),
         };
         // What the client still sends is not read: the connection cannot be used again.
