@@ -3,7 +3,7 @@
 //! The format is described in `behaviour/README.md`. Parsing is strict: a key that is not known here is an error,
 //! because a key that the bench ignores would be a case that cannot fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -247,6 +247,23 @@ pub fn behaviour_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("behaviour")
 }
 
+/// The folder of behaviour recorded later, in the same format and the same world.
+pub fn more_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("behaviour-more")
+}
+
+/// Loads every case of this crate: those of [`behaviour_dir`], then those of [`more_dir`]. No name is in both.
+pub fn load_everything() -> anyhow::Result<Vec<Case>> {
+    let mut cases = load_all(&behaviour_dir())?;
+    let names: BTreeSet<String> = cases.iter().map(Case::id).collect();
+    let more = load_all(&more_dir())?;
+    if let Some(twice) = more.iter().map(Case::id).find(|id| names.contains(id)) {
+        bail!("{twice} is in {} and in {}", behaviour_dir().display(), more_dir().display());
+    }
+    cases.extend(more);
+    Ok(cases)
+}
+
 /// Loads every case of every family below `dir`, in the order of family and name.
 pub fn load_all(dir: &Path) -> anyhow::Result<Vec<Case>> {
     let mut cases = Vec::new();
@@ -284,8 +301,8 @@ mod tests {
 
     #[test]
     fn all_cases_parse() {
-        let cases = load_all(&behaviour_dir()).unwrap();
-        assert!(cases.len() > 500, "{}", cases.len());
+        let cases = load_everything().unwrap();
+        assert!(cases.len() > 900, "{}", cases.len());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::case::{Case, behaviour_dir, load_all};
+use crate::case::{Case, behaviour_dir, load_everything};
 use crate::ledger::{Ledger, Mode, Verdict};
 use crate::run::Failure;
 
@@ -74,7 +74,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 impl Suite {
     /// Loads the cases and the ledger of this crate.
     pub fn load(mode: Mode) -> anyhow::Result<Self> {
-        let mut cases = load_all(&behaviour_dir())?;
+        let mut cases = load_everything()?;
         let names: Vec<String> = cases.iter().map(Case::id).collect();
         let ledger = Ledger::load(&behaviour_dir().with_file_name("expected.toml"), &names)?;
         let asked = std::env::var("BEHAVIOUR").unwrap_or_default();

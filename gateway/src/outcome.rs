@@ -269,7 +269,7 @@ pub enum Outcome {
     QueryMissingContentType,
     /// An upgrade to what is not configured.
     UpgradeFailed,
-    /// A backend answered an upgrade with something else than 101.
+    /// A backend answered an upgrade with something else than 101 or an error.
     UpgradeRefused,
     /// No virtual host or no route.
     RouteNotFound,

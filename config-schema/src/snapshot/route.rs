@@ -153,6 +153,10 @@ pub enum RouteAction {
 pub struct Forward {
     /// Destinations by weight; one alone gets everything. A cluster that does not exist answers 503 NC.
     pub destinations: Vec<WeightedDestination>,
+    /// The rule names several destinations, even if only one of them has a weight: their header changes stay lists of
+    /// their own.
+    #[serde(default)]
+    pub weighted: bool,
     /// New path.
     pub path_rewrite: Option<PathRewrite>,
     /// New host. The one before goes into `x-envoy-original-host`.
@@ -174,7 +178,8 @@ pub struct WeightedDestination {
     pub cluster: String,
     /// Share of the sum.
     pub weight: u32,
-    /// Changes of the request for this destination. With several destinations they run before the route's.
+    /// Changes of the request for this destination. Where [`Forward::weighted`] they run before the route's, else
+    /// they are one list with the route's.
     pub request_headers: HeaderOps,
     /// Changes of the response of this destination.
     pub response_headers: HeaderOps,

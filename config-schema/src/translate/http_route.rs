@@ -164,6 +164,7 @@ impl RouteBuilder<'_> {
         let mut mirrors = Mirrors { builder: self, service, rule, target };
         forward.mirrors = mirrors.collect();
         let alone = spec.route.len() == 1;
+        forward.weighted = !alone;
         let mut hashed = false;
         for (index, entry) in spec.route.iter().enumerate() {
             let weight = u32::try_from(entry.weight).unwrap_or(0);

@@ -44,8 +44,8 @@ pub enum Operator {
     StartTime(TimeFormat),
     /// Everything without an argument, by name.
     Plain(Plain),
-    /// `ENVIRONMENT(X):Z`: read once, at parse time.
-    Environment(Option<String>),
+    /// `ENVIRONMENT(X):Z`: read once, at parse time; a dash if it is not set, in headers too.
+    Environment(String),
     /// `PATH(WQ|NQ|ORIG…)`: with or without query, original or rewritten.
     Path {
         /// With query.
@@ -192,7 +192,7 @@ impl Operator {
             "RESP" => Operator::Response(field()?),
             "TRAILER" => Operator::Trailer(field()?),
             "START_TIME" => Operator::StartTime(TimeFormat::parse(argument.unwrap_or(""))?),
-            "ENVIRONMENT" => Operator::Environment(argument.and_then(|name| std::env::var(name).ok())),
+            "ENVIRONMENT" => Operator::Environment(argument.and_then(|name| std::env::var(name).ok()).unwrap_or_else(|| "-".to_owned())),
             "PATH" => path(argument.unwrap_or(""))?,
             "GRPC_STATUS" if argument == Some("NUMBER") => Operator::Plain(Plain::GrpcStatusNumber),
             _ => {
@@ -207,11 +207,14 @@ impl Operator {
     pub fn evaluate<'a>(&'a self, scope: &Scope<'a>) -> Value<'a> {
         match self {
             Operator::Request(field) => field.evaluate(|name| scope.request_field(name)),
+            Operator::Response(field) if field.name == ":status" => {
+                scope.response.map_or(Value::Missing, |(status, _)| Value::Owned(status.to_string()))
+            }
             Operator::Response(field) => field.evaluate(|name| scope.response_field(name)),
             Operator::Trailer(field) => field.evaluate(|name| scope.trailer(name)),
             Operator::StartTime(format) => Value::Owned(format.render(scope.start_time())),
             Operator::Plain(plain) => scope.plain(*plain),
-            Operator::Environment(value) => value.as_deref().map_or(Value::Missing, |v| Value::Bytes(v.as_bytes())),
+            Operator::Environment(value) => Value::Bytes(value.as_bytes()),
             Operator::Path { query, original } => scope.path(*query, *original),
             Operator::Absent => Value::Missing,
         }

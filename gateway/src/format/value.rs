@@ -37,8 +37,8 @@ impl Value<'_> {
 pub struct Scope<'a> {
     /// The request as it stands.
     pub request: &'a RequestHead,
-    /// Fields of the answer, once there is one.
-    pub response: Option<&'a Headers>,
+    /// Status and fields of the answer, once there is one.
+    pub response: Option<(u16, &'a Headers)>,
     /// Trailers of the answer.
     pub trailers: Option<&'a Headers>,
     /// How it went.
@@ -58,7 +58,7 @@ impl<'a> Scope<'a> {
     }
 
     pub(super) fn response_field(&self, name: &str) -> Option<&'a [u8]> {
-        self.response.and_then(|headers| headers.get(name)).map(|v| &v[..])
+        self.response.and_then(|(_, headers)| headers.get(name)).map(|v| &v[..])
     }
 
     pub(super) fn trailer(&self, name: &str) -> Option<&'a [u8]> {

@@ -4,6 +4,7 @@
 //! fields arrived, and costs nothing per name: names and values are slices of the buffer they were read into.
 
 mod convert;
+pub mod inline;
 pub mod names;
 
 use std::fmt;
@@ -142,6 +143,7 @@ impl Headers {
     /// Joins a new value to an existing field with a separator, or adds the field.
     pub fn join(&mut self, name: Name, value: &[u8], separator: &[u8]) {
         match self.fields.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, old)) if old.is_empty() => *old = Bytes::copy_from_slice(value),
             Some((_, old)) => {
                 let mut joined = Vec::with_capacity(old.len() + separator.len() + value.len());
                 joined.extend_from_slice(old);

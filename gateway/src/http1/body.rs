@@ -140,7 +140,7 @@ fn take_line(buffer: &mut BytesMut) -> Result<Option<BytesMut>, BodyError> {
 fn chunk_size(line: &[u8]) -> Result<u64, BodyError> {
     let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
     let rest = line[digits..].trim_ascii();
-    if digits == 0 || digits > 16 || !(rest.is_empty() || rest[0] == b';') {
+    if digits == 0 || !(rest.is_empty() || rest[0] == b';') {
         return Err(BodyError);
     }
     let text = std::str::from_utf8(&line[..digits]).map_err(|_| BodyError)?;

@@ -93,7 +93,7 @@ pub fn parse(head: BytesMut, limits: &HeadLimits, tls: bool) -> Result<ParsedReq
     if raw_target.len() + fields.byte_size() > limits.max_bytes {
         return Err(ProtocolError::HEADERS_TOO_LARGE);
     }
-    fields::join_inline_request_fields(&mut fields);
+    crate::headers::inline::join_in_request(&mut fields);
     let body = framing(&mut fields, &method)?;
     let close = version != Version::Http11
         || fields.get_all("connection").any(|value| message::has_token(value, b"close"))

@@ -47,7 +47,7 @@ pub fn parse(mut head: BytesMut, kind: RequestKind) -> Result<ParsedResponse, Re
     let line_end = memchr::memchr(b'\n', &head).ok_or(ResponseError)?;
     let line = head.split_to(line_end + 1).freeze();
     let (old_version, status) = status_line(&line)?;
-    let mut headers = fields::parse(head, &LIMITS).map_err(|_| ResponseError)?;
+    let headers = fields::parse(head, &LIMITS).map_err(|_| ResponseError)?;
     let mut lengths = headers.get_all("content-length");
     let length = match (lengths.next(), lengths.next()) {
         (None, _) => None,
@@ -76,8 +76,9 @@ pub fn parse(mut head: BytesMut, kind: RequestKind) -> Result<ParsedResponse, Re
     if matches!(status, 100..=199 | 204) && (chunked || length.is_some_and(|n| n > 0)) {
         return Err(ResponseError);
     }
+    // Two lengths: a sign of smuggling (RFC 9112 §6.3).
     if chunked && length.is_some() {
-        headers.remove("content-length");
+        return Err(ResponseError);
     }
     close |= body == BodyLength::UntilClose;
     Ok(ParsedResponse { head: ResponseHead { status, headers }, body, close })

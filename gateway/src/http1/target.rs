@@ -66,6 +66,9 @@ pub fn resolve(raw: &Bytes, method: &Bytes, host: Option<Bytes>, tls: bool) -> R
         return Err(ProtocolError::CODEC);
     }
     if &method[..] == b"CONNECT" {
+        if !is_host_and_port(raw) {
+            return Err(ProtocolError::INVALID_URL);
+        }
         return Ok(Target { scheme: connection_scheme, authority: Some(raw.clone()), path: Bytes::new() });
     }
     if raw[0] == b'/' || (raw[0] == b'*' && &method[..] == b"OPTIONS") {
@@ -116,6 +119,14 @@ fn is_valid(url: &[u8], connect: bool) -> bool {
     host.iter().all(|b| is_host_byte(*b))
         && memchr::memmem::find(host, b"@@").is_none()
         && path.iter().all(path_or_query)
+}
+
+/// What CONNECT asks for.
+fn is_host_and_port(target: &[u8]) -> bool {
+    memchr::memrchr(b':', target).is_some_and(|colon| {
+        let port = &target[colon + 1..];
+        colon > 0 && !port.is_empty() && port.iter().all(u8::is_ascii_digit)
+    })
 }
 
 fn is_host_byte(b: u8) -> bool {

@@ -40,7 +40,7 @@ pub fn request_head(parts: http::request::Parts, tls: bool) -> RequestHead {
     // Without `:authority` the host field is the authority; beside it, it means nothing.
     let host = headers.get("host").cloned();
     headers.remove("host");
-    crate::http1::fields::join_inline_request_fields(&mut headers);
+    headers::inline::join_in_request(&mut headers);
     headers::join_cookies(&mut headers);
     let scheme = match parts.uri.scheme_str() {
         Some("https") => "https",

@@ -288,14 +288,16 @@ async fn inspect(
             }
         }
     }
-    while group.inspects_http {
+    if !group.inspects_http {
+        return Ok(Beginning::Raw);
+    }
+    loop {
         match sniff::http_request(buffer) {
             Some(true) => return Ok(Beginning::Http),
-            Some(false) => break,
+            Some(false) => return Ok(Beginning::Raw),
             None => read_more(conn, buffer, deadline).await?,
         }
     }
-    Ok(Beginning::Raw)
 }
 
 /// Tells HTTP/2 with prior knowledge from HTTP/1; what was read for it is handed on. There is no deadline: an idle

@@ -41,11 +41,12 @@ impl CompiledCors {
         let Some(origin) = request.headers.get("origin").filter(|origin| !origin.is_empty()) else {
             return CorsVerdict::Pass;
         };
+        let requested = request.headers.get("access-control-request-method");
         let preflight = &request.method[..] == b"OPTIONS"
-            && request.headers.get("access-control-request-method").is_some_and(|method| !method.is_empty());
+            && requested.is_some_and(|method| !method.is_empty());
         let allowed = self.allows(origin);
         if preflight && (allowed || !self.spec.forward_unmatched_preflights) {
-            return CorsVerdict::Preflight(self.preflight(allowed.then_some(origin)));
+            return CorsVerdict::Preflight(self.preflight(request, allowed.then_some(origin)));
         }
         if allowed { CorsVerdict::Allowed(Origin(origin.clone())) } else { CorsVerdict::Pass }
     }
@@ -55,22 +56,28 @@ impl CompiledCors {
         self.origins.iter().any(|matcher| matcher.matches(b"*") || matcher.matches(origin))
     }
 
-    fn preflight(&self, origin: Option<&Bytes>) -> Headers {
+    /// A lone `*` for methods or headers allows what is asked for, by its name: browsers do not take the star as one when
+    /// credentials are sent.
+    fn preflight(&self, request: &RequestHead, origin: Option<&Bytes>) -> Headers {
         let mut headers = Headers::with_capacity(8);
-        if let Some(origin) = origin {
-            headers.append(names::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        if let Some(origin) = &origin {
+            headers.append(names::ACCESS_CONTROL_ALLOW_ORIGIN, Bytes::clone(origin));
         }
         if self.spec.allow_credentials == Some(true) {
             headers.set_static(names::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
         }
-        for (name, value) in [
-            (names::ACCESS_CONTROL_ALLOW_METHODS, &self.spec.allow_methods),
-            (names::ACCESS_CONTROL_ALLOW_HEADERS, &self.spec.allow_headers),
-            (names::ACCESS_CONTROL_MAX_AGE, &self.spec.max_age),
-            (names::ACCESS_CONTROL_EXPOSE_HEADERS, &self.spec.expose_headers),
+        for (name, value, asked) in [
+            (names::ACCESS_CONTROL_ALLOW_METHODS, &self.spec.allow_methods, Some("access-control-request-method")),
+            (names::ACCESS_CONTROL_ALLOW_HEADERS, &self.spec.allow_headers, Some("access-control-request-headers")),
+            (names::ACCESS_CONTROL_MAX_AGE, &self.spec.max_age, None),
+            (names::ACCESS_CONTROL_EXPOSE_HEADERS, origin.map_or(&None, |_| &self.spec.expose_headers), None),
         ] {
-            if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
-                headers.append(name, Bytes::copy_from_slice(value.as_bytes()));
+            let value = value.as_deref().filter(|value| !value.is_empty());
+            let asked = asked.filter(|_| value == Some("*"));
+            match (value, asked) {
+                (None, _) => {}
+                (Some(value), None) => headers.append(name, Bytes::copy_from_slice(value.as_bytes())),
+                (Some(_), Some(asked)) => headers.append(name, request.headers.get(asked).cloned().unwrap_or_default()),
             }
         }
         headers

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use config_schema::snapshot::HeaderOps;
 
 use crate::format::{Format, Scope};
-use crate::headers::{Headers, Name};
+use crate::headers::{Headers, Name, inline};
 use crate::route::CompileError;
 
 /// Compiled [`HeaderOps`].
@@ -14,29 +14,6 @@ pub struct CompiledOps {
     set: Vec<(Name, Format)>,
     add: Vec<(Name, Format)>,
 }
-
-/// Response fields that are one value: an added one is joined by a comma.
-const JOINED_RESPONSE: &[&str] = &[
-    "access-control-allow-credentials",
-    "access-control-allow-headers",
-    "access-control-allow-methods",
-    "access-control-allow-origin",
-    "access-control-expose-headers",
-    "access-control-max-age",
-    "age",
-    "cache-control",
-    "content-encoding",
-    "content-type",
-    "date",
-    "etag",
-    "expires",
-    "last-modified",
-    "location",
-    "server",
-    "vary",
-    "via",
-    "www-authenticate",
-];
 
 /// Changes of request or response, computed before any is applied.
 #[derive(Debug, Default)]
@@ -97,7 +74,7 @@ impl Computed {
             headers.set(name, value);
         }
         for (name, value) in self.add {
-            if crate::http1::fields::is_joined_request_field(name.as_str()) {
+            if inline::is_one_in_requests(&name) {
                 headers.join(name, &value, b",");
             } else {
                 headers.append(name, value);
@@ -111,7 +88,7 @@ impl Computed {
             headers.set(name, value);
         }
         for (name, value) in self.add {
-            if JOINED_RESPONSE.contains(&name.as_str()) {
+            if inline::is_one_in_responses(&name) {
                 headers.join(name, &value, b",");
             } else {
                 headers.append(name, value);

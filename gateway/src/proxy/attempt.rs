@@ -77,7 +77,7 @@ impl<D: Downstream> Exchange<'_, D> {
         if self.body.is_complete() {
             forwarding.request_complete();
             if !per_try.is_set() {
-                per_try.set_after(forwarding.per_try_timeout);
+                per_try.set_after(forwarding.timeouts.per_try);
             }
         }
         loop {

@@ -14,7 +14,7 @@ use tokio_util::io::poll_read_buf;
 use super::body::Piece;
 use super::downstream::{Downstream, Gone};
 use super::exchange::Exchange;
-use super::forward::now;
+use super::forward::{Timeouts, now};
 use super::forward_proxy::{Denied, ForwardPolicy};
 use super::timers::Deadline;
 use crate::listen::sniff::{Sniffed, client_hello};
@@ -52,7 +52,9 @@ impl<D: Downstream> Exchange<'_, D> {
         let Some(cluster) = self.runtime.clusters.get(&*cluster).cloned() else {
             return self.reply(Outcome::ClusterNotFound, |_| {}).await;
         };
-        let mut forwarding = self.plan(&cluster, &Forward::default());
+        let forward = Forward::default();
+        let timeouts = Timeouts::new(&self.request, &forward);
+        let mut forwarding = self.plan(&cluster, &forward, timeouts);
         let host = match self.choose(&mut forwarding).await {
             Ok(host) => host,
             Err(outcome) => return outcome,

@@ -186,6 +186,10 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         let Some(table) = self.runtime.route_table(&self.http.route_table) else {
             return Some(Outcome::RouteNotFound);
         };
+        if &self.request.method[..] == b"CONNECT" {
+            // It has no path, and so no route fits it: the gateway is no forward proxy.
+            return Some(Outcome::RouteNotFound);
+        }
         match table.find(&self.request) {
             Matched::NoHost if self.is_misdirected() => Some(Outcome::Misdirected),
             Matched::NoHost => Some(Outcome::RouteNotFound),
@@ -362,14 +366,19 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         change(&mut reply.head.headers);
         // A preflight is answered before there is a route's answer to change.
         if self.record.details != Outcome::CorsPreflight.details() {
-            self.apply_response_ops(&mut reply.head.headers);
+            self.apply_response_ops(reply.head.status, &mut reply.head.headers);
         }
         let grpc = self.request.is_grpc();
         let (mut head, body) = reply.finish(grpc);
         self.record.response_code = head.status;
         self.finish_response_head(&mut head);
+        let trailers_only = grpc && self.request.version == Version::Http2;
+        if grpc && !trailers_only {
+            // Over HTTP/1 nothing but a length says that there is no body.
+            head.headers.set(names::CONTENT_LENGTH, Bytes::from_static(b"0"));
+        }
         let length = match body.is_empty() {
-            true if grpc => BodyLength::None,
+            true if trailers_only => BodyLength::None,
             _ => BodyLength::Exact(body.len() as u64),
         };
         // What the client still sends is not read: the connection cannot be used again.
@@ -387,14 +396,15 @@ impl<'a, D: Downstream> Exchange<'a, D> {
     }
 
     /// The route's response operations, on answers of backends and on local ones.
-    pub(super) fn apply_response_ops(&mut self, headers: &mut Headers) {
+    pub(super) fn apply_response_ops(&mut self, status: u16, headers: &mut Headers) {
         let Some(route) = self.route.clone() else { return };
         let mut apply = |ops: &crate::policy::header_ops::CompiledOps| {
             if ops.is_empty() {
                 return;
             }
             ops.remove_from(headers);
-            let scope = Scope { request: &self.request, response: Some(headers), trailers: None, record: &self.record };
+            let response = Some((status, &*headers));
+            let scope = Scope { request: &self.request, response, trailers: None, record: &self.record };
             ops.compute(&scope).apply_to_response(headers);
         };
         if let Some((_, destination)) = route.ops.destinations.get(self.destination) {

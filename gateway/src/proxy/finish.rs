@@ -34,7 +34,7 @@ impl<D: Downstream> Exchange<'_, D> {
         }
         let scope = Scope {
             request: &self.request,
-            response: self.response.as_ref(),
+            response: self.response.as_ref().map(|headers| (self.record.response_code, headers)),
             trailers: self.trailers.as_ref(),
             record: &self.record,
         };

@@ -18,7 +18,7 @@ use super::timers::Deadline;
 use super::{hash, mirror};
 use crate::format::Scope;
 use crate::headers::{Headers, names};
-use crate::message::Version;
+use crate::message::{RequestHead, Version};
 use crate::outcome::{Flag, Outcome, ResetReason};
 use crate::policy::header_ops::CompiledOps;
 use crate::route::CompiledRoute;
@@ -34,8 +34,7 @@ pub(super) struct Forwarding {
     /// Counts the retry under way.
     retry: Option<RetryGuard>,
     pub(super) timeout: Deadline,
-    timeout_after: Option<Duration>,
-    pub(super) per_try_timeout: Option<Duration>,
+    pub(super) timeouts: Timeouts,
     hash: Option<u64>,
     tried: Vec<Arc<Host>>,
     reselect: u32,
@@ -47,7 +46,7 @@ impl Forwarding {
     /// The route's timeout begins when the whole request has been read.
     pub(super) fn request_complete(&mut self) {
         if !self.timeout.is_set() {
-            self.timeout.set_after(self.timeout_after);
+            self.timeout.set_after(self.timeouts.all);
         }
     }
 }
@@ -64,8 +63,11 @@ impl<D: Downstream> Exchange<'_, D> {
             return self.reply(Outcome::ClusterNotFound, |_| {}).await;
         };
         self.record.upstream_cluster = Arc::clone(&cluster.name);
+        self.record.attempts = 1;
+        let timeouts = Timeouts::new(&self.request, forward);
+        self.announce(&timeouts, timeouts.all);
         self.rewrite(route, forward);
-        let mut forwarding = self.plan(&cluster, forward);
+        let mut forwarding = self.plan(&cluster, forward, timeouts);
         let first = match self.choose(&mut forwarding).await {
             Ok(host) => host,
             Err(outcome) => return outcome,
@@ -109,8 +111,9 @@ impl<D: Downstream> Exchange<'_, D> {
         0
     }
 
-    /// Header operations, then host and path.
+    /// Header operations, then host and path. The count of the first try is there for operations to change.
     fn rewrite(&mut self, route: &CompiledRoute, forward: &Forward) {
+        self.count_attempt(1);
         if let Some((destination, _)) = route.ops.destinations.get(self.destination) {
             self.apply_request_ops(destination);
         }
@@ -124,6 +127,12 @@ impl<D: Downstream> Exchange<'_, D> {
             let original = self.request.path.clone();
             self.request.path = rewrite.apply(&original);
             self.request.headers.set(names::X_ENVOY_ORIGINAL_PATH, original);
+        }
+    }
+
+    fn count_attempt(&mut self, attempt: u32) {
+        if self.runtime.settings.http.attempt_count {
+            self.request.headers.set(names::X_ENVOY_ATTEMPT_COUNT, Bytes::from(attempt.to_string()));
         }
     }
 
@@ -146,16 +155,23 @@ impl<D: Downstream> Exchange<'_, D> {
         computed.apply_to_request(&mut self.request.headers);
     }
 
-    pub(super) fn plan(&mut self, cluster: &Arc<Cluster>, forward: &Forward) -> Forwarding {
-        let retries = Retries::new(forward.retry.as_ref(), &mut self.request.headers);
-        let policy = forward.retry.as_ref();
-        let timeout = grpc_timeout(&mut self.request.headers, forward.timeout);
-        let per_try = policy.and_then(|p| p.per_try_timeout).filter(|per_try| timeout.is_none_or(|all| *per_try < all));
-        let expected = per_try.or(timeout);
-        if let Some(expected) = expected.filter(|_| self.runtime.settings.http.debug_headers) {
+    /// Tells the backend how long the next try may take, when so much of the request's time is left.
+    fn announce(&mut self, timeouts: &Timeouts, left: Option<Duration>) {
+        let Some(expected) = timeouts.per_try.into_iter().chain(left).min() else { return };
+        // Nothing left is said as the least that is not "no limit".
+        let expected = expected.max(Duration::from_millis(1));
+        if self.runtime.settings.http.debug_headers {
             let millis = Bytes::from(expected.as_millis().to_string());
             self.request.headers.set(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, millis);
         }
+        if timeouts.grpc {
+            self.request.headers.set(names::GRPC_TIMEOUT, Bytes::from(grpc_duration(expected)));
+        }
+    }
+
+    pub(super) fn plan(&mut self, cluster: &Arc<Cluster>, forward: &Forward, timeouts: Timeouts) -> Forwarding {
+        let retries = Retries::new(forward.retry.as_ref(), &mut self.request.headers);
+        let policy = forward.retry.as_ref();
         let client = self.record.remote_address.map_or(self.record.connection.peer.ip(), |a| a.ip());
         let hash = hash::key(&forward.hash_policy, &self.request, client, &mut *self.worker.rng.lock());
         self.cookies = hash.cookies;
@@ -164,8 +180,7 @@ impl<D: Downstream> Exchange<'_, D> {
             retries,
             retry: None,
             timeout: Deadline::default(),
-            timeout_after: timeout,
-            per_try_timeout: per_try,
+            timeouts,
             hash: hash.key,
             tried: Vec::new(),
             reselect: policy.filter(|p| p.avoid_previous_hosts).map_or(0, |p| p.host_selection_attempts),
@@ -201,12 +216,13 @@ impl<D: Downstream> Exchange<'_, D> {
         host: &Arc<Host>,
         mirrors: &mirror::Mirrors,
     ) -> AttemptEnd {
+        self.record.attempts += u32::from(!forwarding.tried.is_empty());
         forwarding.tried.push(Arc::clone(host));
-        self.record.attempts += 1;
         self.record.upstream = Some(Arc::clone(host));
-        if self.runtime.settings.http.attempt_count {
-            let count = Bytes::from(self.record.attempts.to_string());
-            self.request.headers.set(names::X_ENVOY_ATTEMPT_COUNT, count);
+        if self.record.attempts > 1 {
+            self.count_attempt(self.record.attempts);
+            let left = forwarding.timeout.remaining().or(forwarding.timeouts.all);
+            self.announce(&forwarding.timeouts, left);
         }
         let _active = ActiveGuard::new(&host.state);
         let lease = match self.connect(forwarding, host).await {
@@ -353,12 +369,40 @@ pub(super) fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
 
-/// The limit that grpc-timeout sets, capped by the route's; the field is rewritten to what is left of it.
-fn grpc_timeout(headers: &mut Headers, route: Option<Duration>) -> Option<Duration> {
-    let Some(asked) = headers.get_str("grpc-timeout").and_then(parse_grpc_timeout) else { return route };
-    let timeout = route.map_or(asked, |route| route.min(asked));
-    headers.set(names::GRPC_TIMEOUT, Bytes::from(format!("{}m", timeout.as_millis())));
-    Some(timeout)
+/// The limits of a request.
+#[derive(Debug)]
+pub(super) struct Timeouts {
+    /// For all tries together, once the request has been read.
+    all: Option<Duration>,
+    /// For each try.
+    pub(super) per_try: Option<Duration>,
+    /// The backend is told in the field grpc-timeout.
+    grpc: bool,
+}
+
+impl Timeouts {
+    /// The route's limits; a gRPC client may ask for less in all.
+    pub(super) fn new(request: &RequestHead, forward: &Forward) -> Self {
+        let grpc = request.is_grpc();
+        let asked = request.headers.get_str("grpc-timeout").filter(|_| grpc).and_then(parse_grpc_timeout);
+        let asked = asked.filter(|asked| !asked.is_zero());
+        let all = forward.timeout.into_iter().chain(asked).min();
+        let per_try = forward.retry.as_ref().and_then(|policy| policy.per_try_timeout);
+        Timeouts { all, per_try: per_try.filter(|per_try| all.is_none_or(|all| *per_try < all)), grpc }
+    }
+}
+
+/// A duration for grpc-timeout: at most eight digits, in the smallest unit from milliseconds on that holds it.
+fn grpc_duration(duration: Duration) -> String {
+    const MOST: u128 = 99_999_999;
+    let mut n = duration.as_millis();
+    let mut unit = 'm';
+    for (next, factor) in [('S', 1000), ('M', 60), ('H', 60)] {
+        if n > MOST {
+            (n, unit) = (n / factor, next);
+        }
+    }
+    format!("{}{unit}", n.min(MOST))
 }
 
 /// Digits and a unit (gRPC over HTTP/2).

@@ -34,20 +34,19 @@ pub(super) fn normalize(raw: &Bytes, options: &HttpOptions) -> Normalized {
         PathNormalization::DecodeAndMergeSlashes => EscapedSlashesAction::UnescapeAndForward,
         PathNormalization::None | PathNormalization::Base | PathNormalization::MergeSlashes => options.escaped_slashes,
     };
-    let Some(mut path) = canonical(path) else { return Normalized::Rejected };
-    let unescaped = unescape_slashes(&path);
+    let mut path = Cow::Borrowed(path);
     let mut redirect = false;
-    if let Cow::Owned(decoded) = unescaped {
+    if action != EscapedSlashesAction::Keep
+        && let Cow::Owned(decoded) = unescape_slashes(&path)
+    {
         match action {
-            EscapedSlashesAction::Keep => {}
             EscapedSlashesAction::Reject => return Normalized::Rejected,
-            EscapedSlashesAction::UnescapeAndForward => path = decoded,
-            EscapedSlashesAction::UnescapeAndRedirect => {
-                path = decoded;
-                redirect = true;
-            }
+            EscapedSlashesAction::UnescapeAndRedirect => redirect = true,
+            EscapedSlashesAction::Keep | EscapedSlashesAction::UnescapeAndForward => {}
         }
+        path = Cow::Owned(decoded);
     }
+    let Some(mut path) = canonical(&path) else { return Normalized::Rejected };
     if merges_slashes(options) {
         path = merge_slashes(&path);
     }

@@ -109,7 +109,7 @@ pub struct Record {
     pub upstream_local_address: Option<SocketAddr>,
     /// Why TLS to the endpoint, or connecting, failed.
     pub upstream_transport_failure: String,
-    /// Tries.
+    /// Tries; 1 as soon as there is a cluster to try.
     pub attempts: u32,
     /// gRPC status of the answer, if it is a gRPC answer.
     pub grpc_status: Option<u16>,

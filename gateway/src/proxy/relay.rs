@@ -13,7 +13,7 @@ use super::exchange::Exchange;
 use super::forward::{Forwarding, now};
 use super::mirror::Mirrors;
 use super::timers::Deadline;
-use crate::headers::names;
+use crate::headers::{inline, names};
 use crate::message::{BodyLength, Frame, ResponseHead};
 use crate::outcome::{self, Outcome, ResetReason};
 use crate::upstream::lease::Lease;
@@ -57,6 +57,15 @@ impl<D: Downstream> Exchange<'_, D> {
         let length = self.prepare_answer(&mut head, length);
         let refused_upgrade = self.request.is_upgrade() && head.status != 101;
         self.close |= refused_upgrade;
+        // Only errors are the backend's to tell; any other answer to an upgrade loses its body.
+        let refused_upgrade = refused_upgrade && head.status < 400;
+        if refused_upgrade {
+            head.headers.remove("content-type");
+            head.headers.remove("content-length");
+            self.response = Some(head.headers.clone());
+            self.down.start_response(head, BodyLength::None, self.close);
+            return AttemptEnd::Done(self.relayed(Relayed::Complete, refused_upgrade));
+        }
         self.response = Some(head.headers.clone());
         self.down.start_response(head, length, self.close);
         let relayed = self.relay(forwarding, &mut lease.stream, mirrors).await;
@@ -87,7 +96,8 @@ impl<D: Downstream> Exchange<'_, D> {
             let millis = Bytes::from(since_request.as_millis().to_string());
             head.headers.set(names::X_ENVOY_UPSTREAM_SERVICE_TIME, millis);
         }
-        self.apply_response_ops(&mut head.headers);
+        inline::join_in_response(&mut head.headers);
+        self.apply_response_ops(head.status, &mut head.headers);
         let mut length = match length {
             // What ends with the backend's connection need not end with the client's.
             BodyLength::UntilClose if head.status != 101 => BodyLength::Streamed,

@@ -29,6 +29,7 @@ const CONTROL: &[&str] = &[
     "x-envoy-retry-on",
     "x-envoy-upstream-alt-stat-name",
     "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-alt-response",
     "x-envoy-upstream-rq-timeout-ms",
     "x-envoy-upstream-stream-duration-ms",
 ];

@@ -43,6 +43,11 @@ impl Deadline {
         }
     }
 
+    /// How long it is away, if it has been set.
+    pub fn remaining(&self) -> Option<Duration> {
+        Some(self.sleep.as_ref()?.deadline().saturating_duration_since(Instant::now()))
+    }
+
     /// It has been set.
     pub fn is_set(&self) -> bool {
         self.sleep.is_some()

@@ -89,12 +89,12 @@ enum HeaderName {
 
 impl HeaderName {
     fn new(name: &str) -> Self {
-        match name {
+        match &*name.to_ascii_lowercase() {
             ":method" => HeaderName::Method,
-            ":authority" => HeaderName::Authority,
+            ":authority" | "host" => HeaderName::Authority,
             ":scheme" => HeaderName::Scheme,
             ":path" => HeaderName::Path,
-            field => HeaderName::Field(field.to_ascii_lowercase().into()),
+            field => HeaderName::Field(field.into()),
         }
     }
 }

@@ -34,6 +34,9 @@ fn put_path(out: &mut Vec<u8>, redirect: &Redirect, route: &RouteMatch, request:
     match &redirect.path {
         RedirectPath::Keep => out.extend_from_slice(&request.path),
         RedirectPath::Full(path) => {
+            if !path.starts_with('/') {
+                out.push(b'/');
+            }
             out.extend_from_slice(path.as_bytes());
             if !path.contains('?') {
                 out.extend_from_slice(request.query_with_mark());

@@ -150,7 +150,9 @@ impl CompiledRoute {
             RouteAction::Redirect(_) | RouteAction::Direct(_) => {}
         }
         // One destination alone: its list and the route's are one.
-        if let [_] = ops.destinations.as_slice()
+        if let RouteAction::Forward(forward) = &route.action
+            && !forward.weighted
+            && let [_] = ops.destinations.as_slice()
             && let Some((request, response)) = ops.destinations.pop()
         {
             ops.request.extend(request);
