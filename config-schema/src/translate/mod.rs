@@ -62,7 +62,7 @@ use self::server::ListenerBuilder;
 use self::virtual_service::VirtualServices;
 use self::wanted::Wanted;
 use crate::resources::{MeshConfig, Resources};
-use crate::snapshot::{Cluster, Snapshot};
+use crate::snapshot::{Cluster, Snapshot, UpstreamTlsMode};
 
 /// A snapshot and what became of the objects that it was made from.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -146,10 +146,10 @@ fn add_gateway(snapshot: &mut Snapshot, context: &Context<'_>, wanted: &mut Want
 fn add_clusters(snapshot: &mut Snapshot, context: &Context<'_>, wanted: &mut Wanted, reports: &mut Reports) {
     for (key, places) in std::mem::take(&mut wanted.clusters) {
         match cluster::build(&key, context) {
-            Ok(built) => {
+            Ok(mut built) => {
                 let name = built.cluster.name.clone();
                 if let Some(rule) = built.rule.as_deref() {
-                    want_secrets(&built.cluster, rule, context, wanted, reports);
+                    want_secrets(&mut built.cluster, rule, context, wanted, reports);
                 }
                 if let Some(endpoints) = built.endpoints {
                     snapshot.endpoints.insert(name.clone(), Arc::new(endpoints));
@@ -166,9 +166,10 @@ fn add_clusters(snapshot: &mut Snapshot, context: &Context<'_>, wanted: &mut Wan
     }
 }
 
-/// Notes the credentials of a cluster. Sidecars have those that a rule names for them, by `workloadSelector`.
+/// Notes the credentials of a cluster. Sidecars have those that a rule names for them, by `workloadSelector`; with another
+/// rule that names a Secret they send plain bytes, as Istio's do.
 fn want_secrets(
-    cluster: &Cluster,
+    cluster: &mut Cluster,
     rule: &MergedRule,
     context: &Context<'_>,
     wanted: &mut Wanted,
@@ -177,15 +178,15 @@ fn want_secrets(
     let Some(object) = rule.from.first() else { return };
     reports.accept(object);
     let path = "spec.trafficPolicy.tls.credentialName";
+    let meant_for_it = context.proxy.role == ProxyRole::Gateway || rule.workload_selector.is_some();
+    if !meant_for_it && secrets::of_cluster(cluster).any(secrets::is_private) {
+        let message = "not used, and requests leave WITHOUT TLS: a sidecar reads no Secret for a rule without \
+                       workloadSelector; add one, or name a ConfigMap (configmap://NAMESPACE/NAME)"
+            .to_owned();
+        reports.warn(object, path.to_owned(), "credential", message);
+        cluster.tls = UpstreamTlsMode::Disable;
+    }
     for secret in secrets::of_cluster(cluster) {
-        let meant_for_it = context.proxy.role == ProxyRole::Gateway || rule.workload_selector.is_some();
-        if meant_for_it || !secrets::is_private(secret) {
-            wanted.secret(secret, object, path);
-        } else {
-            let message = "TLS handshakes fail: a sidecar reads no Secret for a rule without workloadSelector; add \
-                           one, or name a ConfigMap (configmap://NAMESPACE/NAME)"
-                .to_owned();
-            reports.error(object, path.to_owned(), "credential", message);
-        }
+        wanted.secret(secret, object, path);
     }
 }
