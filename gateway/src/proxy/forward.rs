@@ -31,6 +31,8 @@ use crate::upstream::{ActiveGuard, Cluster, Host, Observed, RequestGuard, RetryG
 pub(super) struct Forwarding {
     pub(super) cluster: Arc<Cluster>,
     pub(super) retries: Option<Retries>,
+    /// Counts the try under way, from its connection on.
+    pub(super) request: Option<RequestGuard>,
     /// Counts the retry under way.
     retry: Option<RetryGuard>,
     pub(super) timeout: Deadline,
@@ -178,6 +180,7 @@ impl<D: Downstream> Exchange<'_, D> {
         let mut forwarding = Forwarding {
             cluster: Arc::clone(cluster),
             retries,
+            request: None,
             retry: None,
             timeout: Deadline::default(),
             timeouts,
@@ -236,10 +239,11 @@ impl<D: Downstream> Exchange<'_, D> {
         self.record.upstream_local_address = lease.local;
         forwarding.cluster.observe(host, Observed::Connected, now);
         let cluster = Arc::clone(&forwarding.cluster);
-        let Some(_guard) = RequestGuard::try_new(&cluster.state, &cluster.spec.circuit_breakers, now) else {
+        forwarding.request = RequestGuard::try_new(&cluster.state, &cluster.spec.circuit_breakers, now);
+        if forwarding.request.is_none() {
             lease.release(&self.worker.pool);
             return self.failed(forwarding, host, ResetReason::Overflow, false).await;
-        };
+        }
         match self.exchange_with(forwarding, lease, mirrors).await {
             Attempted::Answered(head, length, lease) => {
                 self.answered(forwarding, host, mirrors, head, length, lease).await
@@ -247,6 +251,7 @@ impl<D: Downstream> Exchange<'_, D> {
             Attempted::Failed(reason) => self.failed(forwarding, host, reason, true).await,
             Attempted::PerTryTimeout => self.per_try_timeout(forwarding, host).await,
             Attempted::Timeout => {
+                forwarding.request = None;
                 forwarding.cluster.observe(host, Observed::Timeout, now);
                 AttemptEnd::Done(self.reply(Outcome::ResponseTimeout, |_| {}).await)
             }
@@ -282,6 +287,7 @@ impl<D: Downstream> Exchange<'_, D> {
         reason: ResetReason,
         sent: bool,
     ) -> AttemptEnd {
+        forwarding.request = None;
         if reason != ResetReason::Overflow {
             forwarding.cluster.observe(host, Observed::from_reset(&reason), now);
         }
@@ -315,10 +321,12 @@ impl<D: Downstream> Exchange<'_, D> {
             Verdict::Retry => {
                 let cluster = &forwarding.cluster;
                 match RetryGuard::try_new(&cluster.state, &cluster.spec.circuit_breakers, now()) {
-                    Some(guard) => {
+                    Some(guard) if self.body.rewind() => {
                         forwarding.retry = Some(guard);
-                        self.body.rewind()
+                        forwarding.request = None;
+                        true
                     }
+                    Some(_) => false,
                     None => {
                         self.record.flags.raise(Flag::UpstreamOverflow);
                         false
@@ -329,6 +337,7 @@ impl<D: Downstream> Exchange<'_, D> {
     }
 
     async fn per_try_timeout(&mut self, forwarding: &mut Forwarding, host: &Arc<Host>) -> AttemptEnd {
+        forwarding.request = None;
         forwarding.cluster.observe(host, Observed::Timeout, now);
         let verdict =
             forwarding.retries.as_mut().map_or(Verdict::Pass, |retries| retries.judge_failure(&Failure::PerTryTimeout));

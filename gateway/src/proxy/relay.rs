@@ -17,7 +17,7 @@ use crate::headers::{inline, names};
 use crate::message::{BodyLength, Frame, ResponseHead};
 use crate::outcome::{self, Outcome, ResetReason};
 use crate::upstream::lease::Lease;
-use crate::upstream::{Host, Observed, UpstreamStream};
+use crate::upstream::{Host, Observed, RequestGuard, UpstreamStream};
 
 /// How relaying ended.
 enum Relayed {
@@ -135,7 +135,7 @@ impl<D: Downstream> Exchange<'_, D> {
         let mut ended = false;
         let mut moved = self.record.bytes_sent;
         poll_fn(|cx| {
-            let relayed = self.poll_relay(stream, mirrors, &mut ended, cx);
+            let relayed = self.poll_relay(stream, mirrors, &mut ended, &mut forwarding.request, cx);
             if relayed.is_ready() {
                 return relayed;
             }
@@ -159,6 +159,7 @@ impl<D: Downstream> Exchange<'_, D> {
         stream: &mut UpstreamStream,
         mirrors: &Mirrors,
         ended: &mut bool,
+        counted: &mut Option<RequestGuard>,
         cx: &mut Context<'_>,
     ) -> Poll<Relayed> {
         // A backend that has answered need not read the rest of the request.
@@ -176,6 +177,10 @@ impl<D: Downstream> Exchange<'_, D> {
                 Poll::Ready(Err(reason)) => return Poll::Ready(Relayed::Broken(reason)),
                 Poll::Ready(Ok(frame)) => *ended = self.pass_on(frame),
             }
+        }
+        if *ended {
+            // Before the client sees the end: its next request must not meet this one at a limit.
+            *counted = None;
         }
         match self.down.poll_flush(cx) {
             Poll::Ready(Err(gone)) => return Poll::Ready(Relayed::Gone(gone)),

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 #![allow(unreachable_pub, missing_docs, dead_code, reason = "shares the fixture")]
 
-#[path = "balancing/fixture.rs"]
+#[path = "../../gateway/tests/balancing/fixture.rs"]
 mod fixture;
 
 use std::future::poll_fn;
@@ -261,15 +261,16 @@ async fn a_connection_that_idles_elsewhere_gives_way() {
 
 #[tokio::test(start_paused = true)]
 async fn connections_end_with_their_last_request_or_their_time() {
-    for (change, expected) in [
-        (Box::new(|spec: &mut snapshot::Cluster| spec.pool.max_requests_per_connection = Some(2)) as Box<dyn Fn(&mut _)>, 3),
-        (Box::new(|spec| spec.pool.max_connection_duration = Some(Duration::from_secs(25))), 2),
-        (Box::new(|spec| spec.pool.idle_timeout = Some(Duration::from_secs(5))), 5),
-        (Box::new(|spec| spec.pool.idle_timeout = Some(Duration::from_secs(15))), 1),
-        (Box::new(|_| {}), 1),
-    ] {
+    let cases: [(fn(&mut snapshot::Cluster), u32); 5] = [
+        (|spec| spec.pool.max_requests_per_connection = Some(2), 3),
+        (|spec| spec.pool.max_connection_duration = Some(Duration::from_secs(25)), 2),
+        (|spec| spec.pool.idle_timeout = Some(Duration::from_secs(5)), 5),
+        (|spec| spec.pool.idle_timeout = Some(Duration::from_secs(15)), 1),
+        (|_| {}, 1),
+    ];
+    for (change, expected) in cases {
         for http2 in [false, true] {
-            let bench = Bench::new(http2, &change);
+            let bench = Bench::new(http2, change);
             let pool = Pool::new(&bench.pools);
             for _ in 0..5 {
                 let mut lease = bench.lease(&pool).await.unwrap();

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 #![allow(unreachable_pub, missing_docs, dead_code, reason = "shares the fixture")]
 
-#[path = "balancing/fixture.rs"]
+#[path = "../../gateway/tests/balancing/fixture.rs"]
 mod fixture;
 
 use std::collections::HashMap;
