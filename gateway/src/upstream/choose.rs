@@ -1,6 +1,7 @@
 //! Endpoints that are not there to be picked: those that wait for their first DNS answer, and those that the request
 //! itself names.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,6 +98,15 @@ impl Cluster {
         let Discovery::DynamicDns { hosts, port: own_port, .. } = &self.spec.discovery else {
             return Err(NoEndpoint::Unresolved("not a cluster of dynamic names".to_owned()));
         };
+        if hosts.iter().any(|host| host == "*")
+            && let Some(address) = literal(asked)
+        {
+            // Whoever may name any host may name any address.
+            if let Some(Err(refusal)) = self.guard.as_ref().map(|guard| guard.check(address.ip())) {
+                return Err(NoEndpoint::Forbidden(refusal.as_str(), refusal.details()));
+            }
+            return Ok(self.state.dialled.get(address, false, Instant::now().into_std()));
+        }
         let ClientHost { name, port } =
             client_host::parse(asked.authority).map_err(|bad| NoEndpoint::Forbidden(bad.as_str(), bad.details()))?;
         if !client_host::matches_any(&name, hosts) {
@@ -125,5 +135,36 @@ impl Cluster {
             Ok(_) => Err(NoEndpoint::Unresolved("the name is gone".to_owned())),
             Err(refusal) => Err(NoEndpoint::Forbidden(refusal.as_str(), refusal.details())),
         }
+    }
+}
+
+/// The address that an authority is, with its port or the default one.
+fn literal(asked: Asked<'_>) -> Option<SocketAddr> {
+    if let Ok(address) = asked.authority.parse() {
+        return Some(address);
+    }
+    let host = asked.authority.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(asked.authority);
+    Some(SocketAddr::new(host.parse::<IpAddr>().ok()?, asked.default_port?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_that_are_addresses() {
+        for (authority, expected) in [
+            ("10.0.0.1", Some("10.0.0.1:80")),
+            ("10.0.0.1:8080", Some("10.0.0.1:8080")),
+            ("[2001:db8::1]", Some("[2001:db8::1]:80")),
+            ("[2001:db8::1]:8080", Some("[2001:db8::1]:8080")),
+            ("example.com", None),
+            ("2130706433", None),
+            ("", None),
+        ] {
+            let found = literal(Asked { authority, default_port: Some(80) });
+            assert_eq!(found, expected.map(|address| address.parse().unwrap()), "{authority}");
+        }
+        assert_eq!(literal(Asked { authority: "10.0.0.1", default_port: None }), None);
     }
 }

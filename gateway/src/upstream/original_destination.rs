@@ -35,7 +35,7 @@ struct Entry {
 
 impl DialledHosts {
     /// The endpoint at an address; the same one as long as it has requests or connections.
-    fn get(&self, address: SocketAddr, mesh_tls: bool, now: Instant) -> Arc<Host> {
+    pub(super) fn get(&self, address: SocketAddr, mesh_tls: bool, now: Instant) -> Arc<Host> {
         let mut dialled = self.0.lock();
         dialled.clean(now);
         let known = dialled.hosts.get_mut(&address).filter(|entry| entry.host.spec.mesh_tls == mesh_tls);
