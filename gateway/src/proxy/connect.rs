@@ -16,6 +16,7 @@ use super::downstream::{Downstream, Gone};
 use super::exchange::Exchange;
 use super::forward::{Timeouts, now};
 use super::forward_proxy::{Denied, ForwardPolicy};
+use super::timeouts::Timeouts;
 use super::timers::Deadline;
 use crate::listen::sniff::{Sniffed, client_hello};
 use crate::message::{BodyLength, ResponseHead};
