@@ -14,7 +14,7 @@ use tokio_util::io::poll_read_buf;
 use super::body::Piece;
 use super::downstream::{Downstream, Gone};
 use super::exchange::Exchange;
-use super::forward::{Timeouts, now};
+use super::forward::now;
 use super::forward_proxy::{Denied, ForwardPolicy};
 use super::timeouts::Timeouts;
 use super::timers::Deadline;

@@ -19,7 +19,7 @@ use super::timers::Deadline;
 use super::{hash, mirror};
 use crate::format::Scope;
 use crate::headers::{Headers, names};
-use crate::message::{RequestHead, Version};
+use crate::message::Version;
 use crate::outcome::{Flag, Outcome, ResetReason};
 use crate::policy::header_ops::CompiledOps;
 use crate::route::CompiledRoute;
