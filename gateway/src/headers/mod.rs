@@ -140,9 +140,10 @@ impl Headers {
         self.fields.retain(|(name, value)| keep(name, value));
     }
 
-    /// Joins a new value to an existing field with a separator, or adds the field.
+    /// Joins a new value to an existing field with a separator, or adds the field. What is empty is not joined.
     pub fn join(&mut self, name: Name, value: &[u8], separator: &[u8]) {
         match self.fields.iter_mut().find(|(n, _)| *n == name) {
+            Some(_) if value.is_empty() => {}
             Some((_, old)) if old.is_empty() => *old = Bytes::copy_from_slice(value),
             Some((_, old)) => {
                 let mut joined = Vec::with_capacity(old.len() + separator.len() + value.len());
@@ -161,10 +162,25 @@ impl Headers {
     }
 }
 
-/// Makes several `cookie` fields one: HTTP/2 splits them for compression (RFC 9113 §8.2.3).
+/// Makes several `cookie` fields one, and none of empty ones: HTTP/2 splits them for compression (RFC 9113 §8.2.3).
 pub fn join_cookies(headers: &mut Headers) {
-    if headers.get_all("cookie").nth(1).is_some() {
-        let joined = headers.get_all("cookie").map(|v| &v[..]).collect::<Vec<_>>().join(&b"; "[..]);
+    let mut values = headers.get_all("cookie");
+    let (first, second) = (values.next(), values.next());
+    let kept = second.is_none() && first.is_none_or(|only| !only.is_empty());
+    drop(values);
+    if kept {
+        return;
+    }
+    let mut joined = Vec::new();
+    for value in headers.get_all("cookie") {
+        if !joined.is_empty() {
+            joined.extend_from_slice(b"; ");
+        }
+        joined.extend_from_slice(value);
+    }
+    if joined.is_empty() {
+        headers.remove("cookie");
+    } else {
         headers.set(names::COOKIE, Bytes::from(joined));
     }
 }

@@ -21,6 +21,9 @@ use crate::message::{BodyLength, Frame, RequestHead, ResponseHead};
 use crate::outcome::ResetReason;
 use crate::upstream::UpstreamIo;
 
+/// So many fields an answer may have.
+const MAX_FIELDS: usize = 100;
+
 /// HTTP/2 settings towards a backend.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
@@ -201,6 +204,10 @@ impl H2Stream {
             return Poll::Ready(Err(ResetReason::ProtocolError));
         };
         let head = ResponseHead { status: header.status.as_u16(), headers: headers::from_http_ref(&header.headers) };
+        // Envoy counts `:status` too.
+        if head.headers.len() + 1 > MAX_FIELDS {
+            return Poll::Ready(Err(ResetReason::RemoteReset));
+        }
         let body = if self.session.response_finished() {
             self.data_done = true;
             self.response_done = true;

@@ -186,8 +186,9 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         let Some(table) = self.runtime.route_table(&self.http.route_table) else {
             return Some(Outcome::RouteNotFound);
         };
-        if &self.request.method[..] == b"CONNECT" {
-            // It has no path, and so no route fits it: the gateway is no forward proxy.
+        // CONNECT has no path, and a trusted proxy that names no scheme leaves nothing to route by: no route fits.
+        let no_scheme = self.request.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.is_empty());
+        if no_scheme || &self.request.method[..] == b"CONNECT" {
             return Some(Outcome::RouteNotFound);
         }
         match table.find(&self.request) {

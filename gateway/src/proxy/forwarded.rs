@@ -43,8 +43,8 @@ pub(super) fn apply(
     if request.version != Version::Http2 && trusted > 0 {
         // Behind a trusted proxy the scheme is what it says it was.
         match headers.get("x-forwarded-proto").map(|value| &value[..]) {
-            Some(b"https") => request.scheme = Bytes::from_static(b"https"),
-            Some(b"http") => request.scheme = Bytes::from_static(b"http"),
+            Some(scheme) if scheme.eq_ignore_ascii_case(b"https") => request.scheme = Bytes::from_static(b"https"),
+            Some(scheme) if scheme.eq_ignore_ascii_case(b"http") => request.scheme = Bytes::from_static(b"http"),
             Some(_) | None => {}
         }
     }

@@ -22,6 +22,7 @@ mod resolve;
 mod response;
 mod retry;
 mod sanitize;
+mod timeouts;
 mod timers;
 mod worker;
 mod xfcc;

@@ -46,7 +46,7 @@ pub(super) fn normalize(raw: &Bytes, options: &HttpOptions) -> Normalized {
         }
         path = Cow::Owned(decoded);
     }
-    let Some(mut path) = canonical(&path) else { return Normalized::Rejected };
+    let Some(mut path) = canonical(&without_dot_parameters(&path)) else { return Normalized::Rejected };
     if merges_slashes(options) {
         path = merge_slashes(&path);
     }
@@ -109,6 +109,20 @@ fn canonical(path: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(out)
+}
+
+/// Takes the parameters of dot segments away: backends that ignore parameters would read `..;x` as `..`, behind the
+/// back of every rule on paths. Escaped dots are left as they are, and only a slash ends the parameters.
+fn without_dot_parameters(path: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memmem::find(path, b".;").is_none() {
+        return Cow::Borrowed(path);
+    }
+    let segments = path.split(|b| *b == b'/').map(|segment| match segment {
+        [b'.', b';', ..] => &segment[..1],
+        [b'.', b'.', b';', ..] => &segment[..2],
+        other => other,
+    });
+    Cow::Owned(segments.collect::<Vec<_>>().join(&b'/'))
 }
 
 /// Behind a slash: swallows `.` and `..` segments (escaped dots count), taking back what `..` takes back.
@@ -232,6 +246,10 @@ mod tests {
             ("/%00", "400"),
             ("/p?x=1#frag", "/p?x=1"),
             ("/a:b@c!$&'()*+[x]", "/a:b@c!$&'()*+[x]"),
+            ("/public/..;x/admin", "/admin"),
+            ("/a/.;/b/..;y=1", "/a/"),
+            ("/a/...;x/b;..;/c", "/a/...;x/b;..;/c"),
+            ("/a/%2e%2e;/b", "/a/..;/b"),
         ] {
             assert_eq!(path(raw, &options), expected, "{raw}");
         }

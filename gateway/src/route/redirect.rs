@@ -34,9 +34,7 @@ fn put_path(out: &mut Vec<u8>, redirect: &Redirect, route: &RouteMatch, request:
     match &redirect.path {
         RedirectPath::Keep => out.extend_from_slice(&request.path),
         RedirectPath::Full(path) => {
-            if !path.starts_with('/') {
-                out.push(b'/');
-            }
+            put_slash(out, path);
             out.extend_from_slice(path.as_bytes());
             if !path.contains('?') {
                 out.extend_from_slice(request.query_with_mark());
@@ -49,10 +47,18 @@ fn put_path(out: &mut Vec<u8>, redirect: &Redirect, route: &RouteMatch, request:
                 PathMatch::Exact(_) | PathMatch::Regex(_) => path.len(),
                 PathMatch::Any => 1,
             };
+            put_slash(out, prefix);
             out.extend_from_slice(prefix.as_bytes());
             out.extend_from_slice(path.get(matched..).unwrap_or_default());
             out.extend_from_slice(request.query_with_mark());
         }
+    }
+}
+
+/// A path of the configuration begins with a slash even if it is written without.
+fn put_slash(out: &mut Vec<u8>, path: &str) {
+    if !path.starts_with('/') {
+        out.push(b'/');
     }
 }
 
