@@ -167,7 +167,10 @@ fn crowd(bench: &Arc<Bench>, workers: usize, tasks: usize, requests: usize) {
                     });
                     let all: Vec<_> = all.collect();
                     for task in all {
-                        tokio::time::timeout(Duration::from_secs(60), task).await.expect("someone waits for ever").unwrap();
+                        tokio::time::timeout(Duration::from_secs(60), task)
+                            .await
+                            .expect("someone waits for ever")
+                            .unwrap();
                     }
                 });
             })
@@ -240,7 +243,9 @@ async fn whoever_gives_up_waiting_is_passed_over() {
     let first = bench.lease(&pool).await.unwrap();
     let mut second = Box::pin(bench.lease(&pool));
     let mut third = Box::pin(bench.lease(&pool));
-    assert!(poll_fn(|cx| Poll::Ready(second.as_mut().poll(cx).is_pending() && third.as_mut().poll(cx).is_pending())).await);
+    assert!(
+        poll_fn(|cx| Poll::Ready(second.as_mut().poll(cx).is_pending() && third.as_mut().poll(cx).is_pending())).await
+    );
     drop(second);
     assert_eq!(bench.cluster.state.breakers.pending.load(Ordering::SeqCst), 1);
     drop(first);
@@ -261,7 +266,8 @@ async fn a_connection_that_idles_elsewhere_gives_way() {
 
 #[tokio::test(start_paused = true)]
 async fn connections_end_with_their_last_request_or_their_time() {
-    let cases: [(fn(&mut snapshot::Cluster), u32); 5] = [
+    type Case = (fn(&mut snapshot::Cluster), u32);
+    let cases: [Case; 5] = [
         (|spec| spec.pool.max_requests_per_connection = Some(2), 3),
         (|spec| spec.pool.max_connection_duration = Some(Duration::from_secs(25)), 2),
         (|spec| spec.pool.idle_timeout = Some(Duration::from_secs(5)), 5),
