@@ -14,9 +14,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use config_schema::snapshot::{EndpointAddress, HealthCheck, HealthProbe, LbPolicy, UpstreamProtocol};
 use fixture::{address, equal, health_check, spec};
-use gateway::config::{Runtime, Store};
+use gateway::config::{Runtime, Store, check_health};
 use gateway::net::{Conn, DialOptions, Dialer};
-use gateway::upstream::{Checked, Cluster, health_check};
+use gateway::upstream::{Checked, Cluster};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -76,6 +76,9 @@ async fn serve(mut io: DuplexStream, manner: Manner, requests: Arc<Mutex<Vec<Str
     };
     let mut buffer = Vec::new();
     while io.read_buf(&mut buffer).await.is_ok_and(|read| read > 0) {
+        if !buffer.ends_with(b"\r\n\r\n") {
+            continue;
+        }
         requests.lock().push(String::from_utf8_lossy(&std::mem::take(&mut buffer)).into_owned());
         if io.write_all(answer.as_bytes()).await.is_err() {
             return;
@@ -138,7 +141,7 @@ impl Bench {
     fn start(&self) {
         self.put_in_force(Some(&self.fixture.cluster));
         let dialer: Arc<dyn Dialer> = self.backends.clone();
-        tokio::spawn(health_check::run(Arc::clone(&self.store), dialer));
+        tokio::spawn(check_health(Arc::clone(&self.store), dialer));
     }
 
     fn put_in_force(&self, cluster: Option<&Arc<Cluster>>) {

@@ -18,7 +18,7 @@ use crate::admin::{self, AdminState};
 use crate::cli::{Endpoint, Run};
 use crate::clock::Clock;
 use crate::config::source::FileSource;
-use crate::config::{Applied, Builder, Engine, Identity, Store, announce};
+use crate::config::{Applied, Builder, Engine, Identity, Store, announce, check_health};
 use crate::dns::{Dns, DnsClusters, DnsMetrics, HickoryResolver, RESOLV_CONF};
 use crate::listen::drain::Drain;
 use crate::listen::manager::{ListenerState, Manager, Serve};
@@ -27,7 +27,6 @@ use crate::net::TcpDialer;
 use crate::observe::Observer;
 use crate::observe::access_log::{FileSink, Sink};
 use crate::proxy::{Shared, Worker};
-use crate::upstream::health_check;
 
 /// How often a worker looks after its idle connections.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -90,7 +89,7 @@ fn start(options: &Run, logging: Logging) -> Result<(), String> {
         logging,
     });
     let clusters = DnsClusters::new(dns, control.handle().clone());
-    control.spawn(health_check::run(store, Arc::clone(&shared.dialer)));
+    control.spawn(check_health(store, Arc::clone(&shared.dialer)));
     control.block_on(Control { engine, source, manager, clusters, state, drain, shared }.run(options, first))
 }
 

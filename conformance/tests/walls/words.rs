@@ -48,7 +48,7 @@ pub(crate) const WALLS: &[Wall] = &[
         except: &[
             ("gateway/src/http2/", "the adapters themselves"),
             ("gateway/src/proxy/http2.rs", "the server handshake"),
-            ("gateway/src/upstream/pool.rs", "handles of HTTP/2 connections wait in the pool"),
+            ("gateway/src/upstream/pool/h2.rs", "handles of HTTP/2 connections wait in the pool"),
         ],
     },
     Wall {

@@ -1,6 +1,8 @@
 //! `sallyport pretty`: the access log and the log, as JSON, turned into lines for people.
 //!
-//!     kubectl logs -f deploy/gateway | sallyport pretty
+//! ```text
+//! kubectl logs -f deploy/gateway | sallyport pretty
+//! ```
 
 mod access;
 mod log;

@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep};
 
 use self::probe::Probe;
 use self::verdict::{Answer, Verdict};
+use super::Clusters;
 use super::cluster::Cluster;
 use super::host::Host;
-use crate::config::Store;
 use crate::net::Dialer;
 
 /// Between the first questions to two endpoints of a cluster, lest all of them are asked in the same instant.
@@ -41,24 +41,27 @@ impl Drop for Task {
     }
 }
 
-/// Checks the endpoints of all clusters that ask for it, as long as the process lives.
-pub async fn run(store: Arc<Store>, dialer: Arc<dyn Dialer>) {
-    let mut changed = store.subscribe();
-    let mut checked: HashMap<Arc<str>, (Arc<Cluster>, Task)> = HashMap::new();
-    loop {
-        changed.borrow_and_update();
-        let runtime = store.load();
-        let wanted = |name: &Arc<str>| runtime.clusters.get(name).filter(|cluster| cluster.spec.health_check.is_some());
-        checked.retain(|name, (known, _)| wanted(name).is_some_and(|cluster| is_same(known, cluster)));
-        for (name, cluster) in &runtime.clusters {
-            if cluster.spec.health_check.is_some() && !checked.contains_key(name) {
-                let task = Task::spawn(check_cluster(Arc::clone(cluster), Arc::clone(&dialer)));
-                checked.insert(Arc::clone(name), (Arc::clone(cluster), task));
+/// The checks of all clusters that ask for them; they end with this value.
+pub struct HealthChecks {
+    dialer: Arc<dyn Dialer>,
+    checked: HashMap<Arc<str>, (Arc<Cluster>, Task)>,
+}
+
+impl HealthChecks {
+    /// Checks nothing yet; asks over connections of this dialer.
+    pub fn new(dialer: Arc<dyn Dialer>) -> Self {
+        HealthChecks { dialer, checked: HashMap::new() }
+    }
+
+    /// These are the clusters now. Checks of those that are the same go on.
+    pub fn update(&mut self, clusters: &Clusters) {
+        let wanted = |name: &Arc<str>| clusters.get(name).filter(|cluster| cluster.spec.health_check.is_some());
+        self.checked.retain(|name, (known, _)| wanted(name).is_some_and(|cluster| is_same(known, cluster)));
+        for (name, cluster) in clusters {
+            if cluster.spec.health_check.is_some() && !self.checked.contains_key(name) {
+                let task = Task::spawn(check_cluster(Arc::clone(cluster), Arc::clone(&self.dialer)));
+                self.checked.insert(Arc::clone(name), (Arc::clone(cluster), task));
             }
-        }
-        drop(runtime);
-        if changed.changed().await.is_err() {
-            return;
         }
     }
 }
