@@ -28,6 +28,7 @@ mod http_match;
 mod http_route;
 mod l4_route;
 mod labels;
+mod learned_egress;
 mod locality_lb;
 mod peer_authentication;
 mod protocol;
@@ -50,6 +51,7 @@ mod workload;
 use std::sync::Arc;
 
 pub use egress_gateway::{Expansion, expansions};
+pub use learned_egress::learn_egress;
 pub use proxy::{ProxyIdentity, ProxyRole};
 pub use report::{Finding, Report};
 

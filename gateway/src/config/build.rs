@@ -15,6 +15,7 @@ use rustc_hash::{FxBuildHasher, FxHasher};
 use super::Runtime;
 use super::keep::Kept;
 use super::secrets::{Identity, ReadFile, Secrets};
+use super::egress;
 use crate::dns::guard::{AddressGuard, networks};
 use crate::l4::TcpContext;
 use crate::listen::chain::{Chain, CompiledListener, Filter};
@@ -222,6 +223,8 @@ impl Builder {
         listener: &Arc<Listener>,
         rejections: &mut Vec<Rejection>,
     ) -> CompiledListener {
+        let egress = egress::leaves_mesh(snapshot, listener);
+        let learning = egress::learning_route(snapshot);
         let mut chains = Vec::with_capacity(listener.filter_chains.len());
         for (n, chain) in listener.filter_chains.iter().enumerate() {
             let tls = chain.tls.as_ref().map(|spec| {
@@ -246,13 +249,16 @@ impl Builder {
                         siblings: if http.misdirected { sibling_tables(listener, n) } else { Vec::new() },
                         forward_proxy: forward_proxy.map(Arc::new),
                         class: http.class,
+                        egress,
+                        learning: learning.clone(),
                     }))
                 }
                 NetworkFilter::Tcp(tcp) => Filter::Tcp(Arc::new(TcpContext { spec: tcp.clone() })),
             };
             chains.push(Arc::new(Chain { name: chain.name.clone(), tls, filter }));
         }
-        CompiledListener::new(Arc::clone(listener), chains)
+        let learning = egress::learning_chain(snapshot);
+        CompiledListener { egress, learning, ..CompiledListener::new(Arc::clone(listener), chains) }
     }
 
     /// TLS of a chain. Certificates that cannot be had are left out; without the trust that clients are checked

@@ -3,6 +3,7 @@
 mod announce;
 mod build;
 mod changes;
+mod egress;
 mod engine;
 mod keep;
 pub mod load;
