@@ -35,7 +35,9 @@ pub struct Expansion {
 #[must_use]
 pub fn expansions(resources: &Resources) -> Vec<Expansion> {
     let entries = resources.service_entries.by_age().into_iter();
-    entries.filter_map(|entry| entry.meta.annotations.get(EGRESS_GATEWAY).map(|to| expand(resources, entry, to))).collect()
+    entries
+        .filter_map(|entry| entry.meta.annotations.get(EGRESS_GATEWAY).map(|to| expand(resources, entry, to)))
+        .collect()
 }
 
 /// The resources with what ServiceEntries stand for; `None` if none is annotated.
@@ -133,7 +135,10 @@ fn expand(resources: &Resources, entry: &Arc<Object<ServiceEntry>>, to: &str) ->
     let mut problem = |path: String, message: String| expansion.problems.push((path, message));
     let service = to.split_once('/').and_then(|(namespace, name)| resources.services.get(namespace, name));
     let Some(service) = service else {
-        problem(annotation(EGRESS_GATEWAY), format!("there is no Service {to}: the entry is not sent through a gateway"));
+        problem(
+            annotation(EGRESS_GATEWAY),
+            format!("there is no Service {to}: the entry is not sent through a gateway"),
+        );
         return expansion;
     };
     if service.spec.selector.is_empty() {
@@ -169,7 +174,8 @@ fn served_ports<'a>(
 ) -> Vec<Served<'a>> {
     let originates: BTreeSet<&str> =
         entry.meta.annotations.get(ORIGINATE_TLS).into_iter().flat_map(|list| list.split(',')).map(str::trim).collect();
-    let ports: Vec<(u16, Option<Kind>)> = service.spec.ports.iter().map(|port| (port.port, service_kind(port))).collect();
+    let ports: Vec<(u16, Option<Kind>)> =
+        service.spec.ports.iter().map(|port| (port.port, service_kind(port))).collect();
     let mut served: Vec<Served<'a>> = Vec::new();
     for (index, port) in entry.spec.ports.iter().enumerate() {
         let path = format!("spec.ports[{index}]");
@@ -202,7 +208,10 @@ fn served_ports<'a>(
     }
     for name in originates {
         if !served.iter().any(|port| port.name == name && port.kind == Kind::Http) {
-            problem(annotation(ORIGINATE_TLS), format!("{name:?} is no HTTP port of the entry that the gateway serves"));
+            problem(
+                annotation(ORIGINATE_TLS),
+                format!("{name:?} is no HTTP port of the entry that the gateway serves"),
+            );
         }
     }
     served
@@ -251,8 +260,13 @@ impl Writer<'_> {
     /// A server for each port, with the entry's hosts.
     fn gateway(&mut self) {
         self.head("Gateway", "");
-        let selector: Vec<String> =
-            self.service.spec.selector.iter().map(|(name, value)| format!("{}: {}", quoted(name), quoted(value))).collect();
+        let selector: Vec<String> = self
+            .service
+            .spec
+            .selector
+            .iter()
+            .map(|(name, value)| format!("{}: {}", quoted(name), quoted(value)))
+            .collect();
         let hosts: Vec<String> = self.entry.spec.hosts.iter().map(|host| quoted(&format!("./{host}"))).collect();
         let _ = write!(self.yaml, "  selector: {{{}}}\n  servers:\n", selector.join(", "));
         for port in self.served {

@@ -28,7 +28,8 @@ spec: {hosts: ['*'], gateways: [learned], http: [{route: [{destination: {host: '
 /// Adds the cluster [`LEARNED_EGRESS`] to a gateway's snapshot: any name, resolved under the guards that hold for all
 /// names of clients, at the port that the client says.
 pub fn learn_egress(snapshot: &mut Snapshot, resources: &Resources) {
-    let mut scratch = Resources { mesh_configs: resources.mesh_configs.clone(), ..Resources::default() };
+    let mut scratch = Resources::default();
+    scratch.mesh_configs = resources.mesh_configs.clone();
     for parsed in parse_documents("learned", TEMPLATE).objects {
         scratch.insert(parsed);
     }

@@ -222,7 +222,8 @@ fn annotations(object: &Object<ServiceEntry>, report: &mut Report<'_>) {
         report.error(path.key(RESOLVE_AT_GATEWAY), "annotation", message);
     }
     if let Some(value) = object.meta.annotations.get(EGRESS_GATEWAY) {
-        let named = value.split_once('/').is_some_and(|(namespace, name)| is_dns_label(namespace) && is_dns_label(name));
+        let named =
+            value.split_once('/').is_some_and(|(namespace, name)| is_dns_label(namespace) && is_dns_label(name));
         if !named {
             let message = format!("{value:?} is not NAMESPACE/NAME, the Service in front of the egress gateway");
             report.error(path.key(EGRESS_GATEWAY), "annotation", message);

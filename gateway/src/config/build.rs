@@ -13,9 +13,9 @@ use ipnet::IpNet;
 use rustc_hash::{FxBuildHasher, FxHasher};
 
 use super::Runtime;
+use super::egress;
 use super::keep::Kept;
 use super::secrets::{Identity, ReadFile, Secrets};
-use super::egress;
 use crate::dns::guard::{AddressGuard, networks};
 use crate::l4::TcpContext;
 use crate::listen::chain::{Chain, CompiledListener, Filter};
@@ -223,7 +223,7 @@ impl Builder {
         listener: &Arc<Listener>,
         rejections: &mut Vec<Rejection>,
     ) -> CompiledListener {
-        let egress = egress::leaves_mesh(snapshot, listener);
+        let leaves_mesh = egress::leaves_mesh(snapshot, listener);
         let learning = egress::learning_route(snapshot);
         let mut chains = Vec::with_capacity(listener.filter_chains.len());
         for (n, chain) in listener.filter_chains.iter().enumerate() {
@@ -249,7 +249,7 @@ impl Builder {
                         siblings: if http.misdirected { sibling_tables(listener, n) } else { Vec::new() },
                         forward_proxy: forward_proxy.map(Arc::new),
                         class: http.class,
-                        egress,
+                        egress: leaves_mesh,
                         learning: learning.clone(),
                     }))
                 }
@@ -257,8 +257,10 @@ impl Builder {
             };
             chains.push(Arc::new(Chain { name: chain.name.clone(), tls, filter }));
         }
-        let learning = egress::learning_chain(snapshot);
-        CompiledListener { egress, learning, ..CompiledListener::new(Arc::clone(listener), chains) }
+        let mut compiled = CompiledListener::new(Arc::clone(listener), chains);
+        compiled.egress = leaves_mesh;
+        compiled.learning = egress::learning_chain(snapshot);
+        compiled
     }
 
     /// TLS of a chain. Certificates that cannot be had are left out; without the trust that clients are checked

@@ -13,7 +13,8 @@ use crate::route::CompiledRoute;
 
 /// Some of its traffic goes to hosts outside of the mesh, or would: what it refuses concerns egress.
 pub(super) fn leaves_mesh(snapshot: &Snapshot, listener: &Listener) -> bool {
-    snapshot.clusters.contains_key(LEARNED_EGRESS) || listener.filter_chains.iter().any(|chain| chain_leaves(snapshot, chain))
+    snapshot.clusters.contains_key(LEARNED_EGRESS)
+        || listener.filter_chains.iter().any(|chain| chain_leaves(snapshot, chain))
 }
 
 fn chain_leaves(snapshot: &Snapshot, chain: &FilterChain) -> bool {

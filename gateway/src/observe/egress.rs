@@ -151,7 +151,11 @@ impl Egress {
         Ok(Egress {
             state: Mutex::default(),
             learned: AtomicU64::new(0),
-            requests: counters("sallyport_egress_requests_total", "Requests and connections to hosts outside", &["host"])?,
+            requests: counters(
+                "sallyport_egress_requests_total",
+                "Requests and connections to hosts outside",
+                &["host"],
+            )?,
             bytes: counters("sallyport_egress_bytes_total", "Bytes to and from hosts outside", &["host", "direction"])?,
             refusals: counters(
                 "sallyport_egress_refused_total",
@@ -310,8 +314,14 @@ mod tests {
         egress.refused(&passage("evil.example.org", 443, "10.0.0.1", 240), "route_not_found");
         let report = egress.report();
         let host = &report.hosts[0];
-        assert_eq!((host.host.as_str(), host.requests, host.bytes_out, host.bytes_in), ("api.example.com", 2, 15, 1500));
-        assert_eq!((host.first_seen.as_str(), host.last_seen.as_str()), ("1970-01-01T00:01:00Z", "1970-01-01T00:02:00Z"));
+        assert_eq!(
+            (host.host.as_str(), host.requests, host.bytes_out, host.bytes_in),
+            ("api.example.com", 2, 15, 1500)
+        );
+        assert_eq!(
+            (host.first_seen.as_str(), host.last_seen.as_str()),
+            ("1970-01-01T00:01:00Z", "1970-01-01T00:02:00Z")
+        );
         assert_eq!(host.sources.len(), 2);
         let refused = &report.refused[0];
         assert_eq!((refused.source.as_str(), refused.count), ("10.0.0.1", 2));

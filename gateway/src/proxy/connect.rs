@@ -288,3 +288,7 @@ impl ServerNameCheck {
         self.held.split().freeze()
     }
 }
+
+#[cfg(test)]
+#[path = "connect_tests.rs"]
+mod tests;

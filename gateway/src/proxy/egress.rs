@@ -66,10 +66,7 @@ pub(crate) fn source(connection: &Connection) -> Cow<'_, str> {
 
 /// The request was not let out; other ends are those of requests that were.
 fn is_refusal(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Forbidden(_) | Outcome::RouteNotFound | Outcome::Misdirected | Outcome::ClusterNotFound
-    )
+    matches!(outcome, Outcome::Forbidden(_) | Outcome::RouteNotFound | Outcome::Misdirected | Outcome::ClusterNotFound)
 }
 
 /// It was refused because nothing in the configuration has its host and port.
