@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use conformance::answer::Answer;
 use conformance::binary::{Asked, DnsServer, Reply};
 use conformance::case::{Case, behaviour_dir};
 use conformance::echo::Echo;
@@ -202,39 +203,59 @@ config: |
     hosts: ["*.wild.example.org"]
     gateways: [istio-system/gateway]
     http: [{route: [{destination: {host: "*.wild.example.org", port: {number: 80}}}]}]
-endpoints: ['192.0.2.1:80', '127.0.0.1:80']
+endpoints: ['192.0.2.1:80', '192.0.2.2:80', '127.0.0.1:80']
 exchanges:
-- {host: rebind.wild.example.org, headers: [[connection, close]], answer: {status: 200}}
+- {host: rebind.wild.example.org, answer: {status: 200}}
 "#;
 
-#[tokio::test]
-async fn a_name_that_turns_inwards() {
+/// Asks again and again while the name leads to `before` and then to `after`, until an answer is none of `before`.
+async fn turn(case: &str, before: &'static str, after: &'static str) -> Answer {
     let turned = Arc::new(AtomicUsize::new(0));
     let script = Arc::clone(&turned);
     let server = DnsServer::scripted(move |asked| match (asked.a, script.load(Ordering::SeqCst)) {
         (false, _) => Reply::Addresses(Vec::new(), 1),
-        (true, 0) => one("192.0.2.1"),
-        (true, _) => one("127.0.0.1"),
+        (true, 0) => one(before),
+        (true, _) => one(after),
     });
     let server = server.await.unwrap();
     let pki = Pki::new(behaviour_dir().join("pki"));
-    let (world, case) = (World::empty(), Case::parse(REBINDING).unwrap());
+    let (world, case) = (World::empty(), Case::parse(case).unwrap());
     let echo = Echo::new(&pki, &world).unwrap();
     let network = Network::new(&echo, &world, &case);
     let resolver = Arc::new(HickoryResolver::server(server.address()));
     let gateway = Embedded::start_with(&world, &case, &network, &pki, resolver).unwrap();
     let bench = Bench { echo: &echo, pki: &pki, pace: Pace::default() };
+    let old: SocketAddr = format!("{before}:80").parse().unwrap();
     let first = bench.exchange(&gateway, &case.exchanges[0]).await;
-    assert_eq!((first.status, first.reached.as_slice()), (Some(200), &["192.0.2.1:80".parse().unwrap()][..]));
+    assert_eq!((first.status, first.reached.as_slice()), (Some(200), &[old][..]));
     turned.store(1, Ordering::SeqCst);
     let until = Instant::now() + Duration::from_secs(10);
     loop {
         let later = bench.exchange(&gateway, &case.exchanges[0]).await;
-        assert!(!later.reached.contains(&"127.0.0.1:80".parse().unwrap()), "{later:?}");
-        if later.status == Some(403) {
-            assert_eq!(later.details.as_deref(), Some("destination_forbidden[loopback_address]"));
-            return;
+        if later.reached != [old] {
+            return later;
         }
         assert!(Instant::now() < until, "{later:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_turns_inwards() {
+    let later = turn(REBINDING, "192.0.2.1", "127.0.0.1").await;
+    assert_eq!((later.status, later.reached.len()), (Some(403), 0));
+    assert_eq!(later.details.as_deref(), Some("destination_forbidden[loopback_address]"));
+}
+
+/// Connections that are kept alive lead to the old address; they are not used again.
+#[tokio::test]
+async fn a_name_that_moves() {
+    let moved: SocketAddr = "192.0.2.2:80".parse().unwrap();
+    let dynamic = turn(REBINDING, "192.0.2.1", "192.0.2.2").await;
+    assert_eq!((dynamic.status, dynamic.reached.as_slice()), (Some(200), &[moved][..]));
+    for resolution in ["DNS", "DNS_ROUND_ROBIN"] {
+        let case =
+            REBINDING.replace("DYNAMIC_DNS", resolution).replace("*.wild.example.org", "rebind.wild.example.org");
+        let later = turn(&case, "192.0.2.1", "192.0.2.2").await;
+        assert_eq!((later.status, later.reached.as_slice()), (Some(200), &[moved][..]), "{resolution}");
     }
 }

@@ -31,9 +31,8 @@ pub fn run(options: &Validate) -> ExitCode {
     findings.dedup();
     findings.extend(rejections.iter().map(unplaced));
     let printed = match options.explain {
-        true => {
-            explain(&texts).and_then(|()| print(&mut std::io::stderr().lock(), &findings, options.output, texts.len()))
-        }
+        true => explain(&mut std::io::stdout().lock(), &texts)
+            .and_then(|()| print(&mut std::io::stderr().lock(), &findings, options.output, texts.len())),
         false => print(&mut std::io::stdout().lock(), &findings, options.output, texts.len()),
     };
     if printed.is_err() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::downstream::{Downstream, Gone};
+use super::egress::source;
 use super::exchange::Exchange;
 use super::forward::Forwarding;
 use crate::dns::{client_host, preferred_family};
@@ -44,17 +45,18 @@ impl<D: Downstream> Exchange<'_, D> {
     }
 
     /// The TLS that the request came by was for another host. Where the client chooses the endpoint, what it shows to
-    /// the network must be what it asks for (domain fronting). Between sidecars SNI names a cluster, and to a forward
-    /// proxy it names the proxy: neither is the client's choice.
+    /// the network must be what it asks for (domain fronting). In the mesh SNI is of the configuration's choosing, and to
+    /// a forward proxy it names the proxy.
     pub(super) fn server_name_disagrees(&self) -> bool {
         let connection = &self.record.connection;
         let server_name = connection.server_name.trim_end_matches('.');
-        if connection.tls.is_none() || server_name.is_empty() || self.http.forward_proxy.is_some() {
+        let Some(tls) = &connection.tls else { return false };
+        let in_mesh = tls.peer_verified && source(connection).starts_with("spiffe://");
+        if in_mesh || server_name.is_empty() || self.http.forward_proxy.is_some() {
             return false;
         }
         let asked = client_host::parse(self.request.authority_str());
-        let same = asked.is_ok_and(|asked| asked.name.eq_ignore_ascii_case(server_name));
-        !same && !server_name.starts_with("outbound_.")
+        !asked.is_ok_and(|asked| asked.name.eq_ignore_ascii_case(server_name))
     }
 
     /// Waits for something on the upstream side, reading the request's body ahead meanwhile.
