@@ -46,7 +46,7 @@ exchanges:
     status: 200
     headers: [[x-backend, '192.0.2.10:443'], [content-type, text/plain]]
     reached: ['192.0.2.10:443']
-    seen: {method: GET, path: /, authority: secure.ext.example.com, version: '1.1', backend: '192.0.2.10:443', headers: [[x-forwarded-for, 10.99.1.1], [x-forwarded-proto, http], [x-envoy-external-address, 10.99.1.1], [x-request-id, <uuid>], [x-envoy-attempt-count, '1']], tls: {sni: secure.ext.example.com}}
+    seen: {method: GET, path: /, authority: secure.ext.example.com, version: '1.1', backend: '192.0.2.10:443', headers: [[x-forwarded-for, 10.99.1.1], [x-forwarded-proto, http], [x-envoy-external-address, 10.99.1.1], [x-request-id, <uuid>], [x-envoy-attempt-count, '1']], tls: {sni: secure.ext.example.com, alpn: http/1.1}}
     details: via_upstream
 - about: a host that nothing allows
   host: elsewhere.example.com

@@ -33,7 +33,7 @@ pub fn service_entries(learned: &[Learned], namespace: &str) -> String {
             let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
             let _ = writeln!(
                 yaml,
-                "  {}- {{number: {number}, name: {name}-{number}, protocol: {protocol}}} # {count} times, by {}",
+                "  {}- {{number: {number}, name: {name}-{number}, protocol: {protocol}}} # seen {count} x, by {}",
                 if again { "# " } else { "" },
                 sources.join(", ")
             );
@@ -91,7 +91,7 @@ mod tests {
         for parsed in &outcome.objects[..1] {
             assert_eq!(validate(parsed), [], "{yaml}");
         }
-        assert!(yaml.contains("# 3 times, by 10.0.0.1, spiffe://cluster.local/ns/a/sa/b\n"), "{yaml}");
+        assert!(yaml.contains("# seen 3 x, by 10.0.0.1, spiffe://cluster.local/ns/a/sa/b\n"), "{yaml}");
     }
 
     #[test]
