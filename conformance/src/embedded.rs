@@ -48,6 +48,17 @@ const SEED: u64 = 7;
 impl Embedded {
     /// Applies a case's configuration.
     pub fn start(world: &World, case: &Case, network: &Network, pki: &Pki) -> Result<Self, LaunchError> {
+        Self::start_with(world, case, network, pki, Arc::new(NetworkResolver(network.clone())))
+    }
+
+    /// Applies a case's configuration; names are asked of `resolver` and not of the case.
+    pub fn start_with(
+        world: &World,
+        case: &Case,
+        network: &Network,
+        pki: &Pki,
+        resolver: Arc<dyn Resolver>,
+    ) -> Result<Self, LaunchError> {
         let failed = |error: String| LaunchError::Failed(error);
         let mesh = mesh_config_map(case.mesh.as_deref()).map_err(|e| failed(format!("{e:#}")))?;
         let texts = [("mesh.yaml", mesh), ("world.yaml", world.text.clone()), ("case.yaml", case.config.clone())];
@@ -71,7 +82,7 @@ impl Embedded {
         let dialer = Arc::new(NetworkDialer(network.clone()));
         let handle = Handle::current();
         let metrics = DnsMetrics::new(observer.registry()).map_err(|e| failed(e.to_string()))?;
-        let dns = Dns::new(Arc::new(NetworkResolver(network.clone())), handle.clone(), SEED, Arc::new(metrics));
+        let dns = Dns::new(resolver, handle.clone(), SEED, Arc::new(metrics));
         let mut clusters = DnsClusters::new(dns.clone(), handle);
         clusters.reconcile(&store.load());
         let shared = Shared::new(store, dialer, dns, Clock::default(), observer, pod.into())

@@ -41,6 +41,11 @@ impl Memory {
         Ok(Self { pki: Pki::new(behaviour.join("pki")), world })
     }
 
+    /// Without a cluster around the cases: they bring what they need.
+    pub fn bare(behaviour: &Path) -> Self {
+        Self { pki: Pki::new(behaviour.join("pki")), world: World::empty() }
+    }
+
     /// Plays a case in a runtime of its own with a paused clock; empty if everything is as recorded. `start` makes the
     /// case's gateway, which finds its backends and names in the network that it is given.
     pub fn check<G: Gateway>(

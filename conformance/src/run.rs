@@ -17,7 +17,7 @@ use crate::client::{Client, Open};
 use crate::compare::{Mismatch, compare};
 use crate::echo::{Echo, attempt_count};
 use crate::pki::Pki;
-use crate::wire::Dialled;
+pub use crate::wire::Dialled;
 use crate::wire::http1::find;
 
 /// Which part of the patience is enough to be sure that nothing comes where nothing should.

@@ -71,6 +71,11 @@ impl World {
         Self::parse(text).with_context(|| path.display().to_string())
     }
 
+    /// No cluster at all.
+    pub fn empty() -> Self {
+        Self { text: String::new(), endpoints: BTreeSet::new(), workloads: BTreeMap::new(), pods: BTreeMap::new() }
+    }
+
     fn parse(text: String) -> anyhow::Result<Self> {
         let objects: Vec<Object> = serde_saphyr::from_multiple(&text)?;
         let (mut endpoints, mut workloads, mut pods) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());

@@ -24,8 +24,8 @@ use crate::listen::drain::Drain;
 use crate::listen::manager::{ListenerState, Manager, Serve};
 use crate::logging::Logging;
 use crate::net::TcpDialer;
-use crate::observe::Observer;
 use crate::observe::access_log::{FileSink, Sink};
+use crate::observe::{Observer, learned};
 use crate::proxy::{Shared, Worker};
 
 /// How often a worker looks after its idle connections.
@@ -59,7 +59,8 @@ fn start(options: &Run, logging: Logging) -> Result<(), String> {
     let source = FileSource::new(options.config.clone());
     let texts = source.read().map_err(|e| e.to_string())?;
     let mut engine =
-        Engine::new(proxy_identity(options.proxy.as_ref()), builder(options, &observer), Arc::clone(&store));
+        Engine::new(proxy_identity(options.proxy.as_ref()), builder(options, &observer), Arc::clone(&store))
+            .learn_egress(options.learn_egress.is_some());
     let first = engine.apply(texts, std::time::Instant::now());
     let runtime = store.load();
     let workers =
@@ -156,6 +157,24 @@ async fn sweep(worker: Arc<Worker>) {
     }
 }
 
+/// Keeps the file of what was learned up to date.
+async fn write_learned(path: PathBuf, shared: Arc<Shared>) {
+    let mut written = 0;
+    loop {
+        sleep(SWEEP).await;
+        let egress = &shared.observer.egress;
+        let version = egress.learned_version();
+        if version == written {
+            continue;
+        }
+        let namespace = shared.store.load().node.namespace.clone();
+        match learned::write(&path, &learned::service_entries(&egress.learned(), &namespace)) {
+            Ok(()) => written = version,
+            Err(error) => tracing::error!(path = %path.display(), %error, "what was learned cannot be written"),
+        }
+    }
+}
+
 /// The thread that is no worker: configuration and operators.
 struct Control {
     engine: Engine,
@@ -182,6 +201,10 @@ impl Control {
             admin::serve_admin(address, Arc::clone(&self.state)).await?;
         }
         self.put_in_force(first);
+        if let Some(path) = options.learn_egress.clone() {
+            tracing::warn!(path = %path.display(), "hosts that no ServiceEntry has are let out, to learn them");
+            tokio::spawn(write_learned(path, Arc::clone(&self.shared)));
+        }
         let (sender, mut changed) = mpsc::channel(1);
         let (files, extra) = watch::channel(self.pem_files());
         tokio::spawn(self.source.clone().watch(extra, sender));

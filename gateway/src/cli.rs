@@ -51,6 +51,11 @@ pub struct Run {
     /// `sallyport.dev/allow-addresses`.
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub allow_addresses: Vec<IpNet>,
+    /// Learn what an egress gateway is used for: hosts that no ServiceEntry has are let out, and ServiceEntries for them
+    /// are written to this file (and shown at /egress/learned on the admin port). Protected addresses stay closed. For
+    /// egress gateways only: whoever reaches this process reaches the network behind it.
+    #[arg(long, value_name = "FILE")]
+    pub learn_egress: Option<PathBuf>,
     /// Worker threads. Without it, `concurrency` of the proxy's configuration, else one for each CPU.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
@@ -92,6 +97,10 @@ pub struct Validate {
     /// The proxy for which to check how objects work together; as for `run`.
     #[arg(long, value_name = "NAMESPACE/POD", value_parser = namespaced)]
     pub proxy: Option<(String, String)>,
+    /// Print, as YAML, what ServiceEntries with the annotation `sallyport.dev/egress-gateway` stand for; findings go to
+    /// standard error.
+    #[arg(long)]
+    pub explain: bool,
     /// Form of the findings.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub output: Output,

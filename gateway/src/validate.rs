@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use config_schema::translate::translate;
+use config_schema::snapshot::ObjectRef;
+use config_schema::translate::{expansions, translate};
 use config_schema::{Severity, Violation};
 
 use crate::app::proxy_identity;
@@ -29,7 +30,12 @@ pub fn run(options: &Validate) -> ExitCode {
     findings.sort_by(|a, b| (&a.file, a.line, a.column, &a.path).cmp(&(&b.file, b.line, b.column, &b.path)));
     findings.dedup();
     findings.extend(rejections.iter().map(unplaced));
-    if print(&findings, options.output, texts.len()).is_err() {
+    let printed = match options.explain {
+        true => explain(&mut std::io::stdout().lock(), &texts)
+            .and_then(|()| print(&mut std::io::stderr().lock(), &findings, options.output, texts.len())),
+        false => print(&mut std::io::stdout().lock(), &findings, options.output, texts.len()),
+    };
+    if printed.is_err() {
         return ExitCode::from(2);
     }
     let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
@@ -66,8 +72,21 @@ fn unplaced(rejection: &Rejection) -> Violation {
     }
 }
 
-fn print(findings: &[Violation], output: Output, files: usize) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
+/// What ServiceEntries stand for that go through an egress gateway by their annotation.
+fn explain(out: &mut impl Write, texts: &[Text]) -> std::io::Result<()> {
+    for (n, expansion) in expansions(&Loader::default().load(texts).resources).iter().enumerate() {
+        let ObjectRef { kind, namespace, name } = &expansion.entry;
+        let separator = if n > 0 { "---\n" } else { "" };
+        writeln!(out, "{separator}# {kind} {namespace}/{name} stands for:")?;
+        for (path, problem) in &expansion.problems {
+            writeln!(out, "# not followed: {path}: {problem}")?;
+        }
+        write!(out, "{}", expansion.yaml)?;
+    }
+    Ok(())
+}
+
+fn print(out: &mut impl Write, findings: &[Violation], output: Output, files: usize) -> std::io::Result<()> {
     match output {
         Output::Json => {
             let list: Vec<serde_json::Value> = findings.iter().map(json).collect();
@@ -94,4 +113,36 @@ fn json(finding: &Violation) -> serde_json::Value {
         "severity": finding.severity.to_string(),
         "message": finding.message,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use config_schema::parse::parse_documents;
+
+    use super::*;
+
+    #[test]
+    fn what_is_explained_can_be_applied() {
+        let example = "../deploy/examples/egress-one-resource";
+        let texts = ["cluster.yaml", "external.yaml"].map(|file| {
+            let path = format!("{example}/{file}");
+            Text::new(&path, std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap())
+        });
+        let mut out = Vec::new();
+        explain(&mut out, &texts).unwrap();
+        let yaml = String::from_utf8(out).unwrap();
+        assert!(yaml.starts_with("# ServiceEntry default/api stands for:\napiVersion:"), "{yaml}");
+        let outcome = parse_documents("explained.yaml", &yaml);
+        assert!(outcome.violations.is_empty(), "{:?}", outcome.violations);
+        let names: Vec<String> = outcome.objects.iter().map(|parsed| parsed.key().to_string()).collect();
+        let expected = [
+            "Gateway default/egress-api",
+            "VirtualService default/egress-api",
+            "Gateway default/egress-secure",
+            "VirtualService default/egress-secure",
+            "DestinationRule default/egress-secure",
+        ];
+        assert_eq!(names, expected);
+        assert!(outcome.objects.iter().all(|parsed| config_schema::validate::validate(parsed).is_empty()), "{yaml}");
+    }
 }

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::listener::{CertificateSource, TrustSource};
 
+/// Name of the cluster for hosts that nothing in the configuration has, while those are learned.
+pub const LEARNED_EGRESS: &str = "learned-egress";
+
 /// A group of endpoints under one policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {

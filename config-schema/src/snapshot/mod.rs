@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 
 pub use cluster::{
     CircuitBreakers, Cluster, ConsistentHash, Discovery, DnsLookup, HashRing, HealthCheck, HealthProbe, Http2KeepAlive,
-    LbPolicy, LoadBalancer, OutlierDetection, ProxyProtocolVersion, RetryBudget, ServiceRef, SubjectAltName,
-    TcpKeepalive, UpstreamPool, UpstreamProtocol, UpstreamTls, UpstreamTlsMode, Warmup,
+    LEARNED_EGRESS, LbPolicy, LoadBalancer, OutlierDetection, ProxyProtocolVersion, RetryBudget, ServiceRef,
+    SubjectAltName, TcpKeepalive, UpstreamPool, UpstreamProtocol, UpstreamTls, UpstreamTlsMode, Warmup,
 };
 pub use endpoint::{Endpoint, EndpointAddress, Endpoints, Health, Locality, LocalityEndpoints, Workload};
 pub use http::{

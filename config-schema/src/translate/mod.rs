@@ -16,6 +16,7 @@ mod destination;
 mod destination_rule;
 mod downstream_tls;
 mod dynamic_names;
+mod egress_gateway;
 mod endpoints;
 mod forward_proxy;
 mod gateway;
@@ -27,6 +28,7 @@ mod http_match;
 mod http_route;
 mod l4_route;
 mod labels;
+mod learned_egress;
 mod locality_lb;
 mod peer_authentication;
 mod protocol;
@@ -48,6 +50,8 @@ mod workload;
 
 use std::sync::Arc;
 
+pub use egress_gateway::{Expansion, expansions};
+pub use learned_egress::learn_egress;
 pub use proxy::{ProxyIdentity, ProxyRole};
 pub use report::{Finding, Report};
 
@@ -94,9 +98,20 @@ impl Context<'_> {
 /// Translates `resources` for one proxy.
 #[must_use]
 pub fn translate(resources: &Resources, identity: &ProxyIdentity) -> Translation {
+    let mut reports = Reports::default();
+    match egress_gateway::add(resources, &mut reports) {
+        Some((resources, generated)) => {
+            let mut translation = translate_all(&resources, identity, reports);
+            translation.reports = generated.attribute(translation.reports);
+            translation
+        }
+        None => translate_all(resources, identity, reports),
+    }
+}
+
+fn translate_all(resources: &Resources, identity: &ProxyIdentity, mut reports: Reports) -> Translation {
     let defaults = MeshConfig::default();
     let mesh = resources.mesh_config().map_or(&defaults, |object| &object.spec);
-    let mut reports = Reports::default();
     let proxy = Proxy::new(resources, mesh, identity);
     if let Some(pod) = &proxy.missing_pod {
         let message = "there is no such Pod in the configuration, so no Gateway selects the proxy".to_owned();

@@ -15,6 +15,8 @@ use crate::resources::service_entry::{Location, Resolution, ServiceEntry, Servic
 
 const ALLOW_ADDRESSES: &str = "sallyport.dev/allow-addresses";
 const RESOLVE_AT_GATEWAY: &str = "sallyport.dev/resolve-at-gateway";
+const EGRESS_GATEWAY: &str = "sallyport.dev/egress-gateway";
+const ORIGINATE_TLS: &str = "sallyport.dev/originate-tls";
 
 pub(super) fn validate(object: &Object<ServiceEntry>, report: &mut Report<'_>) {
     let entry = &object.spec;
@@ -218,6 +220,21 @@ fn annotations(object: &Object<ServiceEntry>, report: &mut Report<'_>) {
     {
         let message = format!("{value:?} is neither \"true\" nor \"false\"");
         report.error(path.key(RESOLVE_AT_GATEWAY), "annotation", message);
+    }
+    if let Some(value) = object.meta.annotations.get(EGRESS_GATEWAY) {
+        let named =
+            value.split_once('/').is_some_and(|(namespace, name)| is_dns_label(namespace) && is_dns_label(name));
+        if !named {
+            let message = format!("{value:?} is not NAMESPACE/NAME, the Service in front of the egress gateway");
+            report.error(path.key(EGRESS_GATEWAY), "annotation", message);
+        }
+        if object.spec.location == Location::MeshInternal {
+            let message = "what is inside of the mesh (MESH_INTERNAL) does not leave it through an egress gateway";
+            report.error(SPEC.key("location"), "annotation", message);
+        }
+    } else if object.meta.annotations.contains_key(ORIGINATE_TLS) {
+        let message = format!("has an effect only beside {EGRESS_GATEWAY}");
+        report.error(path.key(ORIGINATE_TLS), "annotation", message);
     }
 }
 

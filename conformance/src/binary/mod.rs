@@ -19,9 +19,9 @@ use serde_json::Value;
 use tokio::net::TcpSocket;
 
 pub use config_dir::ConfigDir;
-pub use dns::DnsServer;
+pub use dns::{Asked, DnsServer, Reply};
 pub use listeners::Listeners;
-pub use namespace::isolate;
+pub use namespace::{EgressNamespaces, Place, isolate};
 pub use process::{Command, Process};
 
 use crate::case::Case;
@@ -32,7 +32,7 @@ use crate::wire::Dialled;
 use crate::world::World;
 
 /// Where the gateway says that it is ready.
-const READY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15021);
+pub const READY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15021);
 
 /// Longest wait for a gateway to become ready.
 const STARTUP: Duration = Duration::from_secs(10);

@@ -56,6 +56,12 @@ impl Command {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub fn env(&mut self, name: &str, value: impl AsRef<OsStr>) -> &mut Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Starts the process and reads what it says.
     pub fn spawn(&mut self) -> anyhow::Result<Process> {
         let mut child = self.command.spawn().context("cannot start the gateway")?;

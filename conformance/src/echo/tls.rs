@@ -20,6 +20,7 @@ use crate::world::World;
 pub(super) struct EchoTls {
     backend: Identity,
     backend_wrong: Identity,
+    expired: Identity,
     client_ca: X509,
     world: World,
     workloads: BTreeMap<String, Identity>,
@@ -29,8 +30,10 @@ pub(super) struct EchoTls {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Plain,
-    /// 127.3.0.0/16: a certificate that nobody expects.
+    /// 127.3.0.0/16, 198.51.100.0/24: a certificate that nobody expects.
     Wrong,
+    /// 203.0.113.0/24: a certificate that has expired.
+    Expired,
     /// 127.4.0.0/16: the client must have a certificate of client-ca.
     Demanding,
 }
@@ -46,6 +49,7 @@ impl EchoTls {
         Ok(Self {
             backend: pki.identity("backend")?,
             backend_wrong: pki.identity("backend-wrong")?,
+            expired: pki.identity("expired")?,
             client_ca: pki.certificate("client-ca")?,
             world: world.clone(),
             workloads,
@@ -68,7 +72,11 @@ impl EchoTls {
         let mut context = SslContext::builder(SslMethod::tls())?;
         context.set_min_proto_version(Some(SslVersion::TLS1_2))?;
         self.set_client_verification(&mut context, kind)?;
-        let plain = if kind == Kind::Wrong { self.backend_wrong.clone() } else { self.backend.clone() };
+        let plain = match kind {
+            Kind::Wrong => self.backend_wrong.clone(),
+            Kind::Expired => self.expired.clone(),
+            Kind::Plain | Kind::Demanding => self.backend.clone(),
+        };
         let workload = self.world.workload(ip).and_then(|name| self.workloads.get(name)).cloned();
         context.set_select_certificate_callback(move |mut hello| {
             let offered = hello.get_extension(ExtensionType::APPLICATION_LAYER_PROTOCOL_NEGOTIATION);
@@ -98,6 +106,8 @@ fn kind(ip: IpAddr) -> Kind {
     match ip {
         IpAddr::V4(ip) if ip.octets()[..2] == [127, 3] => Kind::Wrong,
         IpAddr::V4(ip) if ip.octets()[..2] == [127, 4] => Kind::Demanding,
+        IpAddr::V4(ip) if ip.octets()[..3] == [198, 51, 100] => Kind::Wrong,
+        IpAddr::V4(ip) if ip.octets()[..3] == [203, 0, 113] => Kind::Expired,
         _ => Kind::Plain,
     }
 }

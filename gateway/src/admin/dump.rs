@@ -8,6 +8,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::AdminState;
+use crate::dns::Condition;
 use crate::listen::manager::ListenerState;
 use crate::upstream::{Checked, Host};
 
@@ -135,6 +136,32 @@ pub(super) async fn certificates(State(state): State<Arc<AdminState>>) -> Json<V
         }
     }
     Json(list.into())
+}
+
+/// Names that are kept resolved.
+pub(super) async fn names(State(state): State<Arc<AdminState>>) -> Json<Value> {
+    let now = tokio::time::Instant::now();
+    let list = state.shared.dns.list().into_iter().map(|(key, name, users)| {
+        let condition = match &name.condition {
+            Condition::Pending => "pending",
+            Condition::Fresh => "fresh",
+            Condition::Absent(_) => "absent",
+            Condition::Failed(_) if name.addresses.is_empty() => "failed",
+            Condition::Failed(_) => "stale",
+        };
+        json!({
+            "name": &*key.question.name,
+            "condition": condition,
+            "error": name.error().map(ToString::to_string),
+            "addresses": &*name.addresses,
+            "ttl_seconds": name.ttl.map(|ttl| ttl.as_secs()),
+            "answered_seconds_ago": name.answered.map(|at| now.duration_since(at).as_secs()),
+            "refresh_in_seconds": name.refresh_at.map(|at| at.duration_since(now).as_secs()),
+            "lookups": name.lookups,
+            "users": users,
+        })
+    });
+    Json(list.collect::<Vec<Value>>().into())
 }
 
 /// What was found wrong, and what became of each object.

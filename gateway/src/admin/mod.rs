@@ -1,6 +1,7 @@
 //! Servers for operators: the admin page on loopback, metrics, readiness.
 
 mod dump;
+mod egress;
 mod page;
 mod profile;
 
@@ -84,6 +85,9 @@ pub async fn serve_admin(address: SocketAddr, state: Arc<AdminState>) -> Result<
         .route("/clusters", get(dump::clusters))
         .route("/certs", get(dump::certificates))
         .route("/findings", get(dump::findings))
+        .route("/dns", get(dump::names))
+        .route("/egress", get(egress::report))
+        .route("/egress/learned", get(egress::learned))
         .route("/logging", get(page::level).post(page::set_level))
         .route("/stats/prometheus", get(page::metrics))
         .route("/profile/cpu", get(profile::cpu))

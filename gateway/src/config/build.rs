@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use rustc_hash::{FxBuildHasher, FxHasher};
 
 use super::Runtime;
+use super::egress;
 use super::keep::Kept;
 use super::secrets::{Identity, ReadFile, Secrets};
 use crate::dns::guard::{AddressGuard, networks};
@@ -222,6 +223,8 @@ impl Builder {
         listener: &Arc<Listener>,
         rejections: &mut Vec<Rejection>,
     ) -> CompiledListener {
+        let leaves_mesh = egress::leaves_mesh(snapshot, listener);
+        let learning = egress::learning_route(snapshot);
         let mut chains = Vec::with_capacity(listener.filter_chains.len());
         for (n, chain) in listener.filter_chains.iter().enumerate() {
             let tls = chain.tls.as_ref().map(|spec| {
@@ -246,13 +249,18 @@ impl Builder {
                         siblings: if http.misdirected { sibling_tables(listener, n) } else { Vec::new() },
                         forward_proxy: forward_proxy.map(Arc::new),
                         class: http.class,
+                        egress: leaves_mesh,
+                        learning: learning.clone(),
                     }))
                 }
                 NetworkFilter::Tcp(tcp) => Filter::Tcp(Arc::new(TcpContext { spec: tcp.clone() })),
             };
             chains.push(Arc::new(Chain { name: chain.name.clone(), tls, filter }));
         }
-        CompiledListener::new(Arc::clone(listener), chains)
+        let mut compiled = CompiledListener::new(Arc::clone(listener), chains);
+        compiled.egress = leaves_mesh;
+        compiled.learning = egress::learning_chain(snapshot);
+        compiled
     }
 
     /// TLS of a chain. Certificates that cannot be had are left out; without the trust that clients are checked

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use config_schema::Violation;
 use config_schema::snapshot::{CertificateSource, NetworkFilter, Snapshot, TrustSource, UpstreamTlsMode};
-use config_schema::translate::{ProxyIdentity, Report, translate};
+use config_schema::translate::{ProxyIdentity, Report, learn_egress, translate};
 
 use super::load::{Loader, Text};
 use super::{Builder, Change, Rejection, Store};
@@ -34,6 +34,7 @@ pub struct Engine {
     loader: Loader,
     builder: Builder,
     identity: ProxyIdentity,
+    learn_egress: bool,
     store: Arc<Store>,
     last: Vec<Text>,
     /// PEM files beside the configuration, as they were read last.
@@ -58,11 +59,19 @@ impl Engine {
             loader: Loader::default(),
             builder,
             identity,
+            learn_egress: false,
             store,
             last: Vec::new(),
             last_files: Files::new(),
             applied: Arc::default(),
         }
+    }
+
+    /// Lets out what no ServiceEntry has, under the guards for names that clients choose, to learn it.
+    #[must_use]
+    pub fn learn_egress(mut self, learn: bool) -> Self {
+        self.learn_egress = learn;
+        self
     }
 
     /// What came of the last change.
@@ -78,7 +87,10 @@ impl Engine {
         }
         let loaded = self.loader.load(&texts);
         self.last = texts;
-        let translation = translate(&loaded.resources, &self.identity);
+        let mut translation = translate(&loaded.resources, &self.identity);
+        if self.learn_egress {
+            learn_egress(&mut translation.snapshot, &loaded.resources);
+        }
         let mut translated = loaded.locate_reports(&translation.reports);
         // Before they are compiled: a change in between is seen the next time.
         self.last_files = self.read_files(&translation.snapshot);

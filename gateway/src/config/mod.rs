@@ -3,6 +3,7 @@
 mod announce;
 mod build;
 mod changes;
+mod egress;
 mod engine;
 mod health_checks;
 mod keep;

@@ -137,6 +137,7 @@ impl Follower {
         let endpoints = expand(&lookup.endpoints, self.logical, &addresses);
         let resolution = &self.cluster.state.resolution;
         if self.logical {
+            self.drain(&addresses);
             resolution.set_addresses(addresses);
         }
         let some = endpoints.localities.iter().any(|locality| !locality.endpoints.is_empty());
@@ -150,6 +151,26 @@ impl Follower {
             resolution.set_ready();
         }
     }
+}
+
+impl Follower {
+    /// Connections of endpoints whose name has left an address carry no more requests.
+    fn drain(&self, next: &Addresses) {
+        let now = Instant::now().into_std();
+        let hosts = self.cluster.state.hosts.load();
+        for host in hosts.priorities.iter().flat_map(|group| &group.hosts) {
+            let EndpointAddress::Host(name, port) = &host.spec.address else { continue };
+            let before = self.cluster.state.resolution.addresses(name, *port).unwrap_or_default();
+            if next.get(name).is_some_and(|after| has_left(&before, after)) {
+                host.state.move_away(now);
+            }
+        }
+    }
+}
+
+/// A name leads to an address no more, and to others instead.
+pub(super) fn has_left(before: &[IpAddr], after: &[IpAddr]) -> bool {
+    !after.is_empty() && before.iter().any(|address| !after.contains(address))
 }
 
 /// The addresses of a name without those that lead nowhere.

@@ -9,6 +9,7 @@ use config_schema::snapshot::{Endpoint, EndpointAddress, Health, Workload};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::clusters::has_left;
 use super::names::{NameState, Watched};
 use crate::upstream::{Host, HostState};
 
@@ -26,12 +27,23 @@ pub struct DynamicHost {
     pub host: Arc<Host>,
     watched: Watched,
     used: Mutex<Instant>,
+    /// Where its name led when it was last asked for.
+    led: Mutex<Arc<[IpAddr]>>,
 }
 
 impl DynamicHost {
     /// What is known of its name, once there is an answer.
     pub async fn decided(&self) -> Arc<NameState> {
-        self.watched.decided().await
+        let state = self.watched.decided().await;
+        let mut led = self.led.lock();
+        if !Arc::ptr_eq(&led, &state.addresses) {
+            if has_left(&led, &state.addresses) {
+                self.host.state.move_away(Instant::now().into_std());
+            }
+            *led = Arc::clone(&state.addresses);
+        }
+        drop(led);
+        state
     }
 
     /// What is known of its name now.
@@ -81,6 +93,7 @@ impl DynamicHosts {
             host: Arc::new(logical_host(name, port, now)),
             watched: watch(),
             used: Mutex::new(now),
+            led: Mutex::new(Arc::new([])),
         });
         hosts.insert(key, Arc::clone(&host));
         Ok(host)

@@ -7,7 +7,7 @@ use super::resolver::{Answer, LookupError};
 /// Seconds.
 const BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// Metrics under `sallyport_dns_`, and of destinations that are refused.
+/// Metrics under `sallyport_dns_`.
 #[derive(Debug)]
 pub struct DnsMetrics {
     /// Lookups, by result: `ok`, `not_found`, `no_data`, `failed`.
@@ -24,8 +24,6 @@ pub struct DnsMetrics {
     pub dynamic_hosts: IntGaugeVec,
     /// Requests refused because a cluster resolves as many names as it may, by cluster.
     pub dynamic_overflow: IntCounterVec,
-    /// Destinations refused, by reason.
-    pub refused: IntCounterVec,
 }
 
 impl DnsMetrics {
@@ -63,7 +61,6 @@ impl DnsMetrics {
                 "Requests refused because a cluster resolves too many names",
                 "cluster",
             )?,
-            refused: counters("sallyport_egress_refused_total", "Destinations refused", "reason")?,
         })
     }
 

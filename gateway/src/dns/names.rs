@@ -308,8 +308,13 @@ impl Watched {
 
     /// What is known once the first lookup has ended.
     pub async fn decided(&self) -> Arc<NameState> {
+        self.until(NameState::is_decided).await
+    }
+
+    /// What is known once it is so.
+    pub async fn until(&self, so: impl Fn(&NameState) -> bool) -> Arc<NameState> {
         let mut receiver = self.name.state.subscribe();
-        match receiver.wait_for(|state| state.is_decided()).await {
+        match receiver.wait_for(|state| so(state)).await {
             Ok(state) => Arc::clone(&state),
             // The sender lives as long as we do.
             Err(_) => self.state(),

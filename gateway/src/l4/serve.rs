@@ -16,14 +16,16 @@ use super::copy::Direction;
 use super::endpoint::EndpointIo;
 use super::tunnel;
 use crate::config::Runtime;
-use crate::dns::preferred_family;
+use crate::dns::{client_host, preferred_family};
 use crate::format::Scope;
 use crate::message::{RequestHead, Version};
+use crate::observe::egress::{Passage, Spoken};
 use crate::outcome::{Flag, ResetReason};
 use crate::proxy::Worker;
+use crate::proxy::egress::{is_by_name, source};
 use crate::proxy::record::{Connection, Record};
 use crate::tls::accept::DownstreamIo;
-use crate::upstream::choose::Asked;
+use crate::upstream::choose::{Asked, NoEndpoint};
 use crate::upstream::connect::{ConnectFailure, Wanted, open_bytes};
 use crate::upstream::lb::PickContext;
 use crate::upstream::{ActiveGuard, Cluster, Host, Observed};
@@ -58,9 +60,12 @@ pub async fn open(worker: Arc<Worker>, tcp: Arc<TcpContext>, connection: Arc<Con
         runtime,
         tcp,
         connection,
+        refused: false,
+        connected: false,
     };
     let cluster = session.choose_cluster();
     let upstream = session.open(cluster).await;
+    session.connected = upstream.is_some();
     Opened { session, upstream }
 }
 
@@ -92,6 +97,9 @@ struct Session {
     connection: Arc<Connection>,
     record: Record,
     started: Instant,
+    /// The destination is forbidden.
+    refused: bool,
+    connected: bool,
 }
 
 impl Session {
@@ -156,9 +164,15 @@ impl Session {
         if cluster.is_dynamic() {
             let shared = Arc::clone(&self.worker.shared);
             let family = preferred_family(self.runtime.node.address);
-            let asked = Asked { authority: &self.connection.server_name, default_port: None };
+            let default_port = cluster.is_learning().then_some(443);
+            let asked = Asked { authority: &self.connection.server_name, default_port };
             let chosen = Box::pin(cluster.dynamic_endpoint(&shared.dns, family, asked)).await;
-            return chosen.map_err(|none| self.record.connection_termination_details = none.outcome().details()).ok();
+            return chosen
+                .map_err(|none| {
+                    self.refused = matches!(none, NoEndpoint::Forbidden(_));
+                    self.record.connection_termination_details = none.outcome().details();
+                })
+                .ok();
         }
         if cluster.awaits_answers() {
             Box::pin(cluster.first_answers()).await;
@@ -251,9 +265,38 @@ impl Session {
 
     fn finish(&mut self) {
         self.record.duration = Some(Instant::now() - self.started);
+        self.report_egress();
         let Some(log) = &self.runtime.access_log else { return };
         let request = RequestHead::unread(Version::Http11);
         log.write(&Scope { request: &request, response: None, trailers: None, record: &self.record });
+    }
+
+    /// Tells the report of egress of a connection to a host outside of the mesh.
+    fn report_egress(&self) {
+        let cluster = self.runtime.clusters.get(&*self.record.upstream_cluster);
+        let Some(cluster) = cluster.filter(|cluster| cluster.spec.external) else { return };
+        let connection = &self.record.connection;
+        let source = source(connection);
+        let service = &cluster.spec.service;
+        let by_name = is_by_name(cluster);
+        let passage = Passage {
+            host: if by_name { &connection.server_name } else { &service.host },
+            port: Some(if cluster.is_learning() { 443 } else { service.port }),
+            spoken: if connection.server_name.is_empty() { Spoken::Tcp } else { Spoken::Tls },
+            source: &source,
+            now: self.worker.shared.clock.now(),
+        };
+        let egress = &self.worker.shared.observer.egress;
+        if cluster.is_learning()
+            && let Ok(asked) = client_host::parse(&connection.server_name)
+        {
+            egress.learn(&Passage { host: &asked.name, ..passage }, 443);
+        }
+        if self.refused {
+            egress.refused(&passage, &self.record.connection_termination_details);
+        } else if self.connected {
+            egress.left(&passage, self.record.bytes_received, self.record.bytes_sent);
+        }
     }
 }
 

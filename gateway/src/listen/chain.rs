@@ -37,6 +37,10 @@ pub enum Filter {
 pub struct CompiledListener {
     /// As configured.
     pub spec: Arc<Listener>,
+    /// Connections leave the mesh here: those that are refused are reported by host and source.
+    pub egress: bool,
+    /// The chain of TLS connections for hosts that no other chain has, while those are learned.
+    pub learning: Option<Arc<Chain>>,
     chains: Vec<Arc<Chain>>,
     ports: HashMap<Option<u16>, Networks, FxBuildHasher>,
 }
@@ -90,7 +94,7 @@ impl CompiledListener {
             }
         }
         ports.values_mut().for_each(Networks::sort);
-        CompiledListener { spec, chains, ports }
+        CompiledListener { spec, egress: false, learning: None, chains, ports }
     }
 
     /// The chains for what a connection's client dialled; `None` closes it.
@@ -102,6 +106,14 @@ impl CompiledListener {
     /// The chain of a group for a client that begins so; `None` closes it.
     pub fn find(&self, group: &Group, beginning: &Beginning) -> Option<&Arc<Chain>> {
         self.chains.get(group.names.find(beginning)?)
+    }
+
+    /// The chain of a client that no other chain is for, while hosts are learned: TLS that says for which host it is.
+    pub fn learn(&self, beginning: &Beginning) -> Option<&Arc<Chain>> {
+        match beginning {
+            Beginning::Tls(hello) => self.learning.as_ref().filter(|_| hello.server_name.is_some()),
+            Beginning::Http | Beginning::Raw => None,
+        }
     }
 
     /// All chains.

@@ -16,14 +16,18 @@ use super::drain::DrainSignal;
 use super::original_dst::OriginalDestination;
 use super::proxy_protocol::{self, Parsed};
 use super::sniff::{self, Beginning, ClientHello, Sniffed};
+use crate::dns::client_host;
 use crate::l4;
 use crate::net::{Conn, Rewind};
+use crate::observe::egress::{Passage, Spoken};
 use crate::proxy::record::{Connection, TlsInfo};
 use crate::proxy::{self, HttpContext, Worker};
 use crate::tls::accept::{DownstreamIo, handshake};
 
 /// Longer than any connection lives.
 const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The port that SNI stands for: clients do not say it.
+const HTTPS: u16 = 443;
 
 /// A connection that was accepted.
 pub struct Accepted {
@@ -155,7 +159,13 @@ async fn establish(
         Err(Rejected::Detection | Rejected::Handshake) if redirected => Beginning::Raw,
         inspected => inspected?,
     };
-    let chain = listener.find(group, &beginning).ok_or(Rejected::NoChain)?;
+    let chain = match listener.find(group, &beginning).or_else(|| listener.learn(&beginning)) {
+        Some(chain) => chain,
+        None => {
+            report_refused(worker, listener, peer, &beginning);
+            return Err(Rejected::NoChain);
+        }
+    };
     let hello = match beginning {
         Beginning::Tls(hello) => Some(hello),
         Beginning::Http | Beginning::Raw => None,
@@ -186,6 +196,23 @@ async fn establish(
             let served = Served::Tcp(Box::new(opened));
             Ok(Established { io, connection: connection(tls), served, read_ahead: Bytes::new() })
         }
+    }
+}
+
+/// TLS for a host that no server has.
+fn report_refused(worker: &Worker, listener: &CompiledListener, peer: SocketAddr, beginning: &Beginning) {
+    let Beginning::Tls(hello) = beginning else { return };
+    if !listener.egress {
+        return;
+    }
+    let server_name = hello.server_name.as_deref().unwrap_or_default();
+    let source = peer.ip().to_string();
+    let now = worker.shared.clock.now();
+    let egress = &worker.shared.observer.egress;
+    let passage = Passage { host: server_name, port: Some(HTTPS), spoken: Spoken::Tls, source: &source, now };
+    egress.refused(&passage, "filter_chain_not_found");
+    if let Ok(asked) = client_host::parse(server_name) {
+        egress.learn(&Passage { host: &asked.name, ..passage }, HTTPS);
     }
 }
 

@@ -9,6 +9,7 @@ use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterV
 use rustc_hash::FxBuildHasher;
 
 use super::cardinality::Combinations;
+use super::egress::Egress;
 use super::process::ProcessMetrics;
 use crate::message::RequestHead;
 use crate::outcome::Flags;
@@ -85,6 +86,8 @@ pub struct Observer {
     tcp_opened: IntCounterVec,
     tcp_closed: IntCounterVec,
     combinations: Combinations,
+    /// What left the mesh here, and what did not.
+    pub egress: Egress,
     /// What is not about requests.
     pub process: ProcessMetrics,
 }
@@ -118,6 +121,7 @@ impl Observer {
             tcp_opened: counter("istio_tcp_connections_opened_total", "TCP connections opened", &tcp_labels)?,
             tcp_closed: counter("istio_tcp_connections_closed_total", "TCP connections closed", &tcp_labels)?,
             process: ProcessMetrics::new(&registry)?,
+            egress: Egress::new(&registry)?,
             combinations: Combinations::default(),
             registry,
         })

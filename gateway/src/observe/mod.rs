@@ -2,7 +2,9 @@
 
 pub mod access_log;
 mod cardinality;
+pub mod egress;
 mod istio;
+pub mod learned;
 mod process;
 
 pub use istio::{Observer, WorkerMetrics};

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use config_schema::snapshot::Forward;
+use config_schema::snapshot::{Forward, LEARNED_EGRESS};
 use tokio::io::AsyncWrite;
 use tokio_util::io::poll_read_buf;
 
@@ -18,6 +18,7 @@ use super::forward::now;
 use super::forward_proxy::{Denied, ForwardPolicy};
 use super::timeouts::Timeouts;
 use super::timers::Deadline;
+use crate::dns::client_host;
 use crate::listen::sniff::{Sniffed, client_hello};
 use crate::message::{BodyLength, ResponseHead};
 use crate::outcome::{Outcome, ResetReason};
@@ -47,7 +48,10 @@ impl<D: Downstream> Exchange<'_, D> {
     pub(super) async fn serve_connect(&mut self, policy: &ForwardPolicy) -> Outcome {
         let (cluster, name) = match policy.connect(self.request.authority_str()) {
             Ok((destination, name)) => (Arc::clone(&destination.cluster), name),
-            Err(denied) => return self.deny(denied).await,
+            Err(denied) => match self.learned_destination(denied) {
+                Some(learned) => learned,
+                None => return self.deny(denied).await,
+            },
         };
         self.record.upstream_cluster = Arc::clone(&cluster);
         let Some(cluster) = self.runtime.clusters.get(&*cluster).cloned() else {
@@ -89,14 +93,14 @@ impl<D: Downstream> Exchange<'_, D> {
 
     /// Refuses a destination.
     pub(super) async fn deny(&mut self, denied: Denied) -> Outcome {
-        self.count_denied(denied);
         self.reply(Outcome::Forbidden(denied.details()), |_| {}).await
     }
 
-    fn count_denied(&self, denied: Denied) {
-        let reason = denied.as_str();
-        self.worker.shared.dns.metrics().refused.with_label_values(&[reason]).inc();
-        tracing::info!(authority = ?self.request.authority_str(), reason, "destination refused");
+    /// Where a tunnel to an unknown host goes while those are learned, and the name that it is for.
+    fn learned_destination(&self, denied: Denied) -> Option<(Arc<str>, String)> {
+        let asked = client_host::parse(self.request.authority_str()).ok()?;
+        let learning = denied.is_unknown() && self.http.learning.is_some();
+        learning.then(|| (Arc::from(LEARNED_EGRESS), asked.name))
     }
 
     /// The tunnel stands.
@@ -204,10 +208,7 @@ impl<D: Downstream> Exchange<'_, D> {
             Ended::Gone(Gone::Malformed(error)) => Outcome::Protocol(error),
             Ended::Gone(Gone::TooSlow) => Outcome::RequestTimeout,
             Ended::Idle => Outcome::StreamIdleTimeout,
-            Ended::Denied(denied) => {
-                self.count_denied(denied);
-                Outcome::Forbidden(denied.details())
-            }
+            Ended::Denied(denied) => Outcome::Forbidden(denied.details()),
         };
         self.down.abort_response();
         if let Some(flag) = outcome.flag() {
@@ -287,3 +288,7 @@ impl ServerNameCheck {
         self.held.split().freeze()
     }
 }
+
+#[cfg(test)]
+#[path = "connect_tests.rs"]
+mod tests;

@@ -160,8 +160,17 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         match (self.find_route(), forward_proxy) {
             (Some(Outcome::RouteNotFound), Some(policy)) if self.is_unrouted() => match self.find_destination(policy) {
                 Ok(route) => self.take_route(route),
-                Err(denied) => return self.deny(denied).await,
+                Err(denied) => match self.http.learning.clone().filter(|_| denied.is_unknown()) {
+                    Some(route) => self.take_route(route),
+                    None => return self.deny(denied).await,
+                },
             },
+            (Some(Outcome::RouteNotFound), None) if self.is_unrouted() && self.record.connection.tls.is_none() => {
+                match self.http.learning.clone() {
+                    Some(route) => self.take_route(route),
+                    None => return self.reply(Outcome::RouteNotFound, |_| {}).await,
+                }
+            }
             (Some(outcome), _) => return self.reply(outcome, |_| {}).await,
             (None, _) => {}
         }
@@ -210,7 +219,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
     }
 
     /// No VirtualService has the request's host.
-    fn is_unrouted(&self) -> bool {
+    pub(super) fn is_unrouted(&self) -> bool {
         let authority = self.request.authority.as_deref().unwrap_or_default();
         self.runtime.route_table(&self.http.route_table).is_none_or(|table| !table.serves_host(authority))
     }

@@ -32,6 +32,7 @@ impl<D: Downstream> Exchange<'_, D> {
         if self.request.is_grpc() {
             self.record.grpc_status = self.grpc_status();
         }
+        self.report_egress(&outcome);
         let scope = Scope {
             request: &self.request,
             response: self.response.as_ref().map(|headers| (self.record.response_code, headers)),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::attempt::{AttemptEnd, Attempted};
 use super::downstream::{Downstream, Gone};
 use super::exchange::Exchange;
+use super::forward_proxy::Denied;
 use super::retry::{Failure, Retries, Verdict};
 use super::timeouts::{Timeouts, grpc_duration};
 use super::timers::Deadline;
@@ -67,6 +68,9 @@ impl<D: Downstream> Exchange<'_, D> {
         };
         self.record.upstream_cluster = Arc::clone(&cluster.name);
         self.record.attempts = 1;
+        if cluster.is_dynamic() && self.server_name_disagrees() {
+            return self.deny(Denied::ServerName).await;
+        }
         let timeouts = Timeouts::new(&self.request, forward);
         self.announce(&timeouts, timeouts.all);
         self.rewrite(route, forward);

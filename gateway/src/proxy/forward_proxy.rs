@@ -49,7 +49,7 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// The word for it in metrics.
+    /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Denied::Host(bad) => bad.as_str(),
@@ -61,6 +61,11 @@ impl Denied {
             Denied::ServerName => "server_name_mismatch",
             Denied::BrokenTls => "broken_client_hello",
         }
+    }
+
+    /// Nothing in the configuration has the host and port.
+    pub fn is_unknown(self) -> bool {
+        matches!(self, Denied::UnknownHost | Denied::Port)
     }
 
     /// `%RESPONSE_CODE_DETAILS%`

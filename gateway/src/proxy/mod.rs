@@ -5,6 +5,7 @@ mod attempt;
 mod body;
 mod connect;
 pub mod downstream;
+pub(crate) mod egress;
 mod exchange;
 mod finish;
 mod forward;
@@ -36,6 +37,8 @@ pub use hash::connection_key as connection_hash;
 pub use timers::Deadline;
 pub use worker::{Shared, Worker};
 
+use crate::route::CompiledRoute;
+
 /// What a chain says about its HTTP requests.
 #[derive(Debug)]
 pub struct HttpContext {
@@ -49,4 +52,8 @@ pub struct HttpContext {
     pub forward_proxy: Option<Arc<ForwardPolicy>>,
     /// Whose requests they are.
     pub class: ListenerClass,
+    /// Requests leave the mesh here: those that are refused are reported by host and source.
+    pub egress: bool,
+    /// The route of requests for hosts that nothing in the configuration has, while those are learned.
+    pub learning: Option<Arc<CompiledRoute>>,
 }

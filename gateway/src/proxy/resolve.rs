@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::downstream::{Downstream, Gone};
+use super::egress::source;
 use super::exchange::Exchange;
 use super::forward::Forwarding;
-use crate::dns::preferred_family;
+use crate::dns::{client_host, preferred_family};
 use crate::outcome::Outcome;
 use crate::upstream::Host;
 use crate::upstream::choose::Asked;
@@ -41,6 +42,21 @@ impl<D: Downstream> Exchange<'_, D> {
             Ok(host) => Ok(host),
             Err(none) => Err(self.reply(none.outcome(), |_| {}).await),
         }
+    }
+
+    /// The TLS that the request came by was for another host. Where the client chooses the endpoint, what it shows to
+    /// the network must be what it asks for (domain fronting). In the mesh SNI is of the configuration's choosing, and to
+    /// a forward proxy it names the proxy.
+    pub(super) fn server_name_disagrees(&self) -> bool {
+        let connection = &self.record.connection;
+        let server_name = connection.server_name.trim_end_matches('.');
+        let Some(tls) = &connection.tls else { return false };
+        let in_mesh = tls.peer_verified && source(connection).starts_with("spiffe://");
+        if in_mesh || server_name.is_empty() || self.http.forward_proxy.is_some() {
+            return false;
+        }
+        let asked = client_host::parse(self.request.authority_str());
+        !asked.is_ok_and(|asked| asked.name.eq_ignore_ascii_case(server_name))
     }
 
     /// Waits for something on the upstream side, reading the request's body ahead meanwhile.

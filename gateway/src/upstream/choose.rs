@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use config_schema::snapshot::Discovery;
+use config_schema::snapshot::{Discovery, LEARNED_EGRESS};
 use tokio::time::{Instant, timeout};
 
 use super::cluster::Cluster;
@@ -26,8 +26,8 @@ pub enum NoEndpoint {
     Unresolved(String),
     /// As many names as there may be are being resolved.
     Overflow,
-    /// The destination is forbidden: the word for metrics, and the details.
-    Forbidden(&'static str, &'static str),
+    /// The destination is forbidden: the details.
+    Forbidden(&'static str),
 }
 
 impl NoEndpoint {
@@ -36,7 +36,7 @@ impl NoEndpoint {
         match self {
             NoEndpoint::Unresolved(why) => Outcome::DnsResolutionFailed(why),
             NoEndpoint::Overflow => Outcome::DnsOverflow,
-            NoEndpoint::Forbidden(_, details) => Outcome::Forbidden(details),
+            NoEndpoint::Forbidden(details) => Outcome::Forbidden(details),
         }
     }
 }
@@ -63,6 +63,11 @@ impl Cluster {
         matches!(self.spec.discovery, Discovery::DynamicDns { .. })
     }
 
+    /// It takes hosts that nothing in the configuration has, to learn them.
+    pub fn is_learning(&self) -> bool {
+        &*self.name == LEARNED_EGRESS
+    }
+
     /// No answer has come yet about any of its names, so that it is not known whether it has endpoints.
     pub fn awaits_answers(&self) -> bool {
         matches!(self.spec.discovery, Discovery::Dns(_) | Discovery::DnsRoundRobin(_))
@@ -83,13 +88,8 @@ impl Cluster {
         asked: Asked<'_>,
     ) -> Result<Arc<Host>, NoEndpoint> {
         let chosen = self.choose_dynamic(dns, preferred, asked).await;
-        match &chosen {
-            Ok(_) | Err(NoEndpoint::Unresolved(_)) => {}
-            Err(NoEndpoint::Overflow) => dns.metrics().dynamic_overflow.with_label_values(&[&self.name]).inc(),
-            Err(NoEndpoint::Forbidden(reason, _)) => {
-                dns.metrics().refused.with_label_values(&[reason]).inc();
-                tracing::info!(cluster = %self.name, authority = ?asked.authority, reason, "destination refused");
-            }
+        if matches!(chosen, Err(NoEndpoint::Overflow)) {
+            dns.metrics().dynamic_overflow.with_label_values(&[&self.name]).inc();
         }
         chosen
     }
@@ -108,9 +108,9 @@ impl Cluster {
             return Ok(self.state.dialled.get(address, false, Instant::now().into_std()));
         }
         let ClientHost { name, port } =
-            client_host::parse(asked.authority).map_err(|bad| NoEndpoint::Forbidden(bad.as_str(), bad.details()))?;
+            client_host::parse(asked.authority).map_err(|bad| NoEndpoint::Forbidden(bad.details()))?;
         if !client_host::matches_any(&name, hosts) {
-            return Err(NoEndpoint::Forbidden("host_outside_entry", "destination_forbidden[host_outside_entry]"));
+            return Err(NoEndpoint::Forbidden("destination_forbidden[host_outside_entry]"));
         }
         let port = own_port.or(port).or(asked.default_port);
         let port = port.ok_or_else(|| NoEndpoint::Unresolved("no port is known".to_owned()))?;
@@ -133,7 +133,7 @@ impl Cluster {
         match self.addresses(&name, port) {
             Ok(addresses) if !addresses.is_empty() => Ok(Arc::clone(&entry.host)),
             Ok(_) => Err(NoEndpoint::Unresolved("the name is gone".to_owned())),
-            Err(refusal) => Err(NoEndpoint::Forbidden(refusal.as_str(), refusal.details())),
+            Err(refusal) => Err(NoEndpoint::Forbidden(refusal.details())),
         }
     }
 }

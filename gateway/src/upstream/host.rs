@@ -62,6 +62,8 @@ pub struct HostState {
     /// It belongs to its cluster no more.
     removed: AtomicBool,
     since: Instant,
+    /// Nanoseconds from `since` to the time when its name moved to other addresses.
+    moved: AtomicU64,
     /// Nanoseconds from `since` to the time when slow start began.
     warm: AtomicU64,
     /// Number, unique in this process.
@@ -84,6 +86,7 @@ impl HostState {
             checked: AtomicU8::new(Checked::Never as u8),
             removed: AtomicBool::new(false),
             since: now,
+            moved: AtomicU64::new(0),
             warm: AtomicU64::new(0),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         }
@@ -92,6 +95,19 @@ impl HostState {
     /// Whether its cluster still has it; connections to it are kept only then.
     pub fn is_member(&self) -> bool {
         !self.removed.load(Ordering::Relaxed)
+    }
+
+    /// Whether a connection that was opened then may carry another request: its cluster still has the endpoint, and its
+    /// name leads where it led.
+    pub fn keeps(&self, opened: Instant) -> bool {
+        let age = opened.saturating_duration_since(self.since).as_nanos();
+        self.is_member() && age >= u128::from(self.moved.load(Ordering::Relaxed))
+    }
+
+    /// The name that it stands for has left an address: connections from before carry no more requests.
+    pub fn move_away(&self, now: Instant) {
+        let after = now.saturating_duration_since(self.since).as_nanos();
+        self.moved.store(u64::try_from(after).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Its cluster has it no more.

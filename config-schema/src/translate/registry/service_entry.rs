@@ -1,5 +1,6 @@
 //! ServiceEntries as services of the registry.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use crate::resources::mesh_config::{Visibility as EntryVisibility, VisibilityPol
 use crate::resources::service_entry::{Location, Resolution as EntryResolution};
 use crate::resources::wire::LabelSelector;
 use crate::resources::{MeshConfig, Object, Resources, ServiceEntry};
+use crate::translate::egress_gateway::EGRESS_GATEWAY;
 use crate::translate::labels::{Labels, selects};
 use crate::translate::protocol::Protocol;
 use crate::translate::visibility::Visibility;
@@ -23,6 +25,14 @@ const RESOLVE_AT_GATEWAY: &str = "sallyport.dev/resolve-at-gateway";
 
 /// Annotation with networks that names chosen by clients may resolve to although they are protected.
 const ALLOW_ADDRESSES: &str = "sallyport.dev/allow-addresses";
+
+/// An entry that is sent through a gateway has to be resolved there, unless it says otherwise.
+fn resolve_at_gateway(annotations: &BTreeMap<String, String>) -> bool {
+    match annotations.get(RESOLVE_AT_GATEWAY) {
+        Some(value) => value == "true",
+        None => annotations.contains_key(EGRESS_GATEWAY),
+    }
+}
 
 /// Addresses and networks of a comma list. Validation has seen to it that nothing else is there.
 fn networks(list: Option<&String>) -> Vec<(IpAddr, u8)> {
@@ -61,7 +71,7 @@ fn convert(entry: &Arc<Object<ServiceEntry>>, resources: &Resources, mesh: &Mesh
         node_local: false,
         distribution: TrafficDistribution::new(None, &meta.annotations, annotations),
         race_addresses: strategy.is_some_and(|value| value.eq_ignore_ascii_case("RACE_FIRST_TCP_CONNECT")),
-        resolve_at_gateway: meta.annotations.get(RESOLVE_AT_GATEWAY).is_some_and(|value| value == "true"),
+        resolve_at_gateway: resolve_at_gateway(&meta.annotations),
         allow_addresses: networks(meta.annotations.get(ALLOW_ADDRESSES)),
     };
     let named = |host: &String| Service { host: host.clone(), name: host.clone(), ..template.clone() };

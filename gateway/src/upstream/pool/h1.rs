@@ -74,8 +74,9 @@ impl IdleConnections {
         let found = loop {
             let Some(mut candidate) = idle.pop() else { break None };
             let expired = candidate.expires.is_some_and(|expires| expires <= now);
-            let Reusable { connection, life, .. } = &mut candidate.kept;
-            if !expired && life.may_continue(limits, now) && !connection.is_dead(&mut context) {
+            let Reusable { connection, host, life } = &mut candidate.kept;
+            let kept = life.may_continue(limits, now) && host.state.keeps(life.opened.into_std());
+            if !expired && kept && !connection.is_dead(&mut context) {
                 break Some(candidate.kept);
             }
             dead.push(candidate);
@@ -113,7 +114,7 @@ impl IdleConnections {
             let current = policy_is_current(key.policy);
             let keep = |entry: &mut Idle| {
                 current
-                    && entry.kept.host.state.is_member()
+                    && entry.kept.host.state.keeps(entry.kept.life.opened.into_std())
                     && entry.expires.is_none_or(|expires| expires > now)
                     && !entry.kept.connection.is_dead(&mut context)
             };

@@ -80,7 +80,7 @@ impl H2Connection {
         !progress.draining
             && !self.connection.is_closed()
             && !self.connection.is_shutting_down()
-            && self.host.state.is_member()
+            && self.host.state.keeps(self.opened.into_std())
             && self.limits.max_requests.is_none_or(|max| progress.requests < max)
             && self.limits.max_age.is_none_or(|max| now.duration_since(self.opened) < max)
             && !self.has_expired(progress, now)

@@ -115,7 +115,8 @@ impl Pool {
 
     /// Keeps an HTTP/1 connection for the next request, or hands it to one that waits for it.
     pub(super) fn put(&self, key: PoolKey, connection: Reusable, limits: &Limits, now: Instant) {
-        if !connection.life.may_continue(limits, now) || !connection.host.state.is_member() {
+        if !connection.life.may_continue(limits, now) || !connection.host.state.keeps(connection.life.opened.into_std())
+        {
             return;
         }
         let state = Arc::clone(connection.life.cluster());
