@@ -88,7 +88,9 @@ fn pem_fault(error: &pem::Error) -> String {
             format!("the line -----END {}----- is missing", text(end_marker))
         }
         pem::Error::IllegalSectionStart { line } => format!("{:?} does not begin a section of PEM", text(line)),
-        pem::Error::Base64Decode(reason) => format!("what stands between its lines BEGIN and END is not base64: {reason}"),
+        pem::Error::Base64Decode(reason) => {
+            format!("what stands between its lines BEGIN and END is not base64: {reason}")
+        }
         pem::Error::NoItemsFound => "nothing of the kind is in it (PEM)".to_owned(),
         other => other.to_string(),
     }

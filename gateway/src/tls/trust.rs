@@ -37,9 +37,10 @@ pub enum Usage {
 impl Trust {
     /// Out of PEM. No authority at all is an error: it would trust nobody, which nobody means.
     pub fn from_pem(bundle: &TrustBundle) -> Result<Self, TlsError> {
-        let authorities: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&bundle.ca)
-            .collect::<Result<_, _>>()
-            .map_err(|e| TlsError::of(PemField::Authorities, format!("certificate authorities: {}", super::pem_fault(&e))))?;
+        let authorities: Vec<CertificateDer<'static>> =
+            CertificateDer::pem_slice_iter(&bundle.ca).collect::<Result<_, _>>().map_err(|e| {
+                TlsError::of(PemField::Authorities, format!("certificate authorities: {}", super::pem_fault(&e)))
+            })?;
         if authorities.is_empty() {
             return Err(TlsError::of(PemField::Authorities, "certificate authorities: no certificate in it"));
         }
