@@ -84,6 +84,12 @@ impl Variant {
         Ok(self.text.clone().with_context(|| format!("{}: nothing is changed", self.name))?.into_bytes())
     }
 
+    /// The file of the first finding.
+    pub fn file_told_of(&self) -> &str {
+        let first = self.finds.first().and_then(|line| line.split(' ').next()).unwrap_or_default();
+        first.split_once(':').map_or(&self.file, |(file, _)| file)
+    }
+
     /// A finding in one line, as `finds` has it: `LINE SEVERITY RULE: OBJECT: PATH`; what is not known is left out. The
     /// line of another file than the variant's has that file in front.
     pub fn describe(&self, finding: &Violation) -> String {

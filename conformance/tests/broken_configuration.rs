@@ -61,13 +61,11 @@ fn every_variant_is_told_of() {
             let lines: String = findings.iter().map(|finding| format!("    {finding}\n")).collect();
             eprintln!("{}\n{lines}", variant.name);
         }
-        let here = findings.iter().filter(|finding| &*finding.file == variant.file.as_str());
-        if !here.clone().any(|finding| finding.line > 0) {
-            problems += &format!("- name: {}: nothing is told of its file\n", variant.name);
+        if findings.is_empty() || findings.iter().any(|finding| finding.line == 0) {
+            problems += &format!("- name: {}: not told of with a line\n", variant.name);
         }
-        assert!(findings.iter().all(|finding| finding.rule != "unusable" || finding.line > 0), "{}", variant.name);
         if found != variant.finds {
-            let list: String = found.iter().map(|line| format!("  - {line:?}\n")).collect();
+            let list: String = found.iter().map(|line| format!("  - {}\n", serde_json::json!(line))).collect();
             problems += &format!("- name: {}\n  finds:\n{list}", variant.name);
         }
     }

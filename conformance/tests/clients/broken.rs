@@ -40,7 +40,7 @@ async fn check(variant: &Variant, binary: &str, path: &str) -> anyhow::Result<()
         let place = format!("{}:{line}:{column}: ", file.as_str().unwrap_or_default());
         ensure!(text.out.contains(&place), "{place} is missing: {}", text.out);
     }
-    let place = format!("{path}/{}:", variant.file);
+    let place = format!("{path}/{}:", variant.file_told_of());
     ensure!(text.out.contains(&place), "{place} is missing: {}", text.out);
     Ok(())
 }
