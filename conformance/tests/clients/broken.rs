@@ -52,8 +52,10 @@ pub(crate) async fn live() -> anyhow::Result<()> {
     let sallyport = Sallyport::start(&files).await?;
     serves().await?;
     let mut before: Option<Variant> = None;
-    for variant in variants()? {
+    for (n, variant) in variants()?.into_iter().enumerate() {
         let count = updates().await?;
+        // Two ways to be unreadable may be one to the gateway; this is always a change.
+        sallyport.put("count.yaml", format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: n-{n}}}\n"))?;
         if let Some(before) = &before {
             sallyport.put(&before.file, &good[&before.file])?;
         }

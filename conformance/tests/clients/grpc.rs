@@ -20,12 +20,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `grpc.health.v1.Health`: `Check` is unary, `Watch` streams.
 pub(crate) async fn unary_and_streams() -> anyhow::Result<()> {
-    let listener = TcpListener::bind("127.0.1.1:0").await?;
-    let address = listener.local_addr()?;
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("shop", ServingStatus::Serving).await;
-    let server =
-        tokio::spawn(Server::builder().add_service(health).serve_with_incoming(TcpListenerStream::new(listener)));
+    // Its own runtime: ending it ends the server's connections, too, as a crash does.
+    let servers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let listener = std::net::TcpListener::bind("127.0.1.1:0")?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    servers.spawn(async move {
+        let listener = TcpListener::from_std(listener)?;
+        let served = Server::builder().add_service(health).serve_with_incoming(TcpListenerStream::new(listener));
+        served.await.map_err(std::io::Error::other)
+    });
     let door = "{port: {number: 8080, name: grpc, protocol: GRPC}, hosts: ['*']}";
     let config = gateway(door) + &route(TO_BACKEND) + &service(address, "grpc");
     let sallyport = Sallyport::start(&[("all.yaml", &config)]).await?;
@@ -52,7 +58,7 @@ pub(crate) async fn unary_and_streams() -> anyhow::Result<()> {
     let message = timeout(PATIENCE, stream.message()).await.context("no message")??.context("the stream ended")?;
     ensure!(message.status == ServingStatus::NotServing as i32, "{message:?}");
 
-    server.abort();
+    servers.shutdown_background();
     let ended = timeout(PATIENCE, stream.message()).await.context("the stream outlives its server")?;
     let status = ended.err().context("a stream that broke off ended well")?;
     ensure!(status.code() == Code::Unavailable || status.code() == Code::Unknown, "{status:?}");
