@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod binary;
+pub mod broken;
 pub mod case;
 pub mod client;
 pub mod compare;

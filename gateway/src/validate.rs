@@ -26,10 +26,7 @@ pub fn run(options: &Validate) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let (mut findings, rejections) = check(options, &texts);
-    findings.sort_by(|a, b| (&a.file, a.line, a.column, &a.path).cmp(&(&b.file, b.line, b.column, &b.path)));
-    findings.dedup();
-    findings.extend(rejections.iter().map(unplaced));
+    let findings = check(&texts, options.proxy.as_ref());
     let printed = match options.explain {
         true => explain(&mut std::io::stdout().lock(), &texts)
             .and_then(|()| print(&mut std::io::stderr().lock(), &findings, options.output, texts.len())),
@@ -43,19 +40,23 @@ pub fn run(options: &Validate) -> ExitCode {
 }
 
 /// Everything that `run` would find: reading, validating, translating, and compiling, but for the proxy's own mesh
-/// certificate, which only the machine that serves has.
-fn check(options: &Validate, texts: &[Text]) -> (Vec<Violation>, Vec<Rejection>) {
+/// certificate, which only the machine that serves has. In order of files and lines; what no line is to blame for is last.
+#[must_use]
+pub fn check(texts: &[Text], proxy: Option<&(String, String)>) -> Vec<Violation> {
     let loaded = Loader::default().load(texts);
-    let translation = translate(&loaded.resources, &proxy_identity(options.proxy.as_ref()));
+    let translation = translate(&loaded.resources, &proxy_identity(proxy));
     let mut findings = loaded.findings.clone();
     findings.extend(loaded.locate_reports(&translation.reports));
     let nowhere = |_: &str| Ok(Arc::new(Sink::Memory(parking_lot::Mutex::default())));
     let mut builder = Builder::new(Identity::default(), Box::new(|path| std::fs::read(path)), Box::new(nowhere));
     let (_, rejections) = builder.build(Arc::new(translation.snapshot), Instant::now());
-    let (unusable, mut rejections) = loaded.locate_rejections(rejections);
+    let (unusable, rejections) = loaded.locate_rejections(rejections);
     findings.extend(unusable);
-    rejections.retain(|rejection| rejection.cause != Some(Cause::NoIdentity));
-    (findings, rejections)
+    findings.sort_by(|a, b| (&a.file, a.line, a.column, &a.path).cmp(&(&b.file, b.line, b.column, &b.path)));
+    findings.dedup();
+    let rejections = rejections.iter().filter(|rejection| rejection.cause != Some(Cause::NoIdentity));
+    findings.extend(rejections.map(unplaced));
+    findings
 }
 
 /// A finding without a place.

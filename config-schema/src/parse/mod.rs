@@ -135,8 +135,8 @@ impl Reader<'_> {
         let text_of = |key: &str| root.get(key).and_then(Node::as_str).map(str::to_owned);
         let api_version = text_of("apiVersion").or_else(|| inherited.map(|list| list.api_version.clone()));
         let kind = text_of("kind").or_else(|| inherited.map(|list| list.kind.clone()));
+        let missing = if kind.is_none() { "kind" } else { "apiVersion" };
         let (Some(api_version), Some(kind)) = (api_version, kind) else {
-            let missing = if root.get("kind").is_none() { "kind" } else { "apiVersion" };
             let message = format!("not a Kubernetes object: it has no {missing} that is a string");
             return self.fault(&document(&self.file, root), String::new(), "kind", FieldPath::default(), message);
         };

@@ -51,6 +51,11 @@ pub(super) fn request_change(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// False for names that Istio lets pass though HTTP does not have them.
+pub(super) fn is_sendable(name: &str) -> bool {
+    is_authority(name) || token(name).is_ok()
+}
+
 /// A header that is removed from a request, or changed in a response.
 pub(super) fn other_change(name: &str) -> Result<(), String> {
     if name.eq_ignore_ascii_case("host") {

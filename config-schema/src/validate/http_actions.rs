@@ -56,6 +56,10 @@ fn operations(
         let here = path.key(field);
         for (name, value) in values {
             report.check(here.key(name), "header", change(name));
+            if change(name).is_ok() && !header::is_sendable(name) {
+                let message = format!("{name:?} is not the name of a header in HTTP; servers refuse requests with it");
+                report.warning(here.key(name), "header", message);
+            }
             report.check(here.key(name), "header", header::value(value));
         }
     }

@@ -92,6 +92,18 @@ impl Process {
         Ok(())
     }
 
+    /// Waits until it has ended by itself; its exit code, if no signal has ended it.
+    pub async fn wait(&mut self, limit: Duration) -> anyhow::Result<Option<i32>> {
+        let ended = tokio::time::timeout(limit, self.child.wait()).await;
+        let ended = ended.with_context(|| format!("it has not ended after {limit:?}{}", self.last_words()))?;
+        Ok(ended?.code())
+    }
+
+    /// What it has said last that is no access log.
+    pub fn said(&self) -> String {
+        self.last_words()
+    }
+
     /// Its process id, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.child.id()

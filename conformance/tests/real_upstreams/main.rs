@@ -33,6 +33,10 @@ fn main() -> ExitCode {
         if !wanted.is_empty() && !wanted.iter().any(|w| w == name) {
             continue;
         }
+        if let Some(missing) = missing(name) {
+            println!("{name}: SKIPPED: {missing} is not installed");
+            continue;
+        }
         let result = runtime.block_on(async {
             match name {
                 "redis" => redis::run().await,
@@ -51,4 +55,22 @@ fn main() -> ExitCode {
         }
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// The server that a test needs and this machine lacks.
+fn missing(name: &str) -> Option<&'static str> {
+    let found = |folder: &std::path::Path, program: &str| folder.join(program).exists();
+    match name {
+        "redis" => {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let here = std::env::split_paths(&path).any(|folder| found(&folder, "redis-server"));
+            (!here).then_some("redis-server")
+        }
+        "postgres" => {
+            let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+            let here = versions.map(|version| version.path().join("bin")).any(|folder| found(&folder, "initdb"));
+            (!here).then_some("postgresql")
+        }
+        _ => None,
+    }
 }

@@ -49,6 +49,8 @@ pub enum Cause {
         /// What in it.
         field: PemField,
     },
+    /// A secret that does not exist; translating has said so where it is named.
+    Absent,
     /// The proxy was started without a mesh certificate of its own.
     NoIdentity,
 }
@@ -57,6 +59,7 @@ impl Rejection {
     fn of_tls(snapshot: &Snapshot, what: String, error: &TlsError) -> Self {
         let cause = match error.blame() {
             Blame::Secret(name, field) => Some(Cause::Secret { object: secret_object(snapshot, name), field: *field }),
+            Blame::Absent => Some(Cause::Absent),
             Blame::NoIdentity => Some(Cause::NoIdentity),
             Blame::Part(_) | Blame::Other => None,
         };

@@ -80,7 +80,7 @@ impl Loaded {
     pub fn locate_rejections(&self, rejections: Vec<Rejection>) -> (Vec<Violation>, Vec<Rejection>) {
         let mut located: Vec<Violation> = Vec::new();
         let mut rest = Vec::new();
-        for rejection in rejections {
+        for rejection in rejections.into_iter().filter(|rejection| rejection.cause != Some(Cause::Absent)) {
             match rejection.cause.as_ref().and_then(|cause| self.cause(cause, &rejection)) {
                 // One Secret may break many listeners.
                 Some(found) if located.contains(&found) => {}
@@ -93,7 +93,7 @@ impl Loaded {
 
     fn cause(&self, cause: &Cause, rejection: &Rejection) -> Option<Violation> {
         let (object, path) = match cause {
-            Cause::NoIdentity => return None,
+            Cause::Absent | Cause::NoIdentity => return None,
             Cause::Object(object) => (object.clone(), FieldPath::default()),
             Cause::Secret { object, field } => {
                 let beside = object.name.strip_suffix("-cacert").unwrap_or(&object.name).to_owned();
@@ -253,12 +253,13 @@ fn judge(file: &Text) -> Judged {
     let ParseOutcome { objects, refused, violations, skipped: _ } = parse_documents(&file.path, &file.text);
     let mut judged = Judged {
         bad: refused.iter().map(|parsed| parsed.key().to_string()).collect(),
-        unreadable: violations.iter().any(|found| found.object.is_empty()),
+        unreadable: violations.iter().any(is_unidentified),
         findings: violations,
         good: Vec::new(),
     };
     for parsed in objects {
         let mut findings = validate(&parsed);
+        judged.unreadable |= findings.iter().any(is_unidentified);
         let unsupported = support::check(&parsed);
         // The settings of the mesh are for everybody: one that is not served takes no other one away.
         let of_mesh = matches!(parsed.object, AnyObject::MeshConfig(_) | AnyObject::MeshNetworks(_));
@@ -273,6 +274,13 @@ fn judge(file: &Text) -> Judged {
         judged.findings.extend(findings);
     }
     judged
+}
+
+/// Whether nobody knows which object this was meant to be: its text, kind or name is what is wrong. An object that was in
+/// the file before and is not there now may be it.
+fn is_unidentified(found: &Violation) -> bool {
+    let of_identity = ["apiVersion", "kind"].contains(&found.path.as_str()) || found.path.starts_with("metadata.name");
+    found.severity == Severity::Error && (found.object.is_empty() || of_identity)
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl Secrets {
             CertificateSource::Secret(name) => match snapshot.secrets.get(name).map(|secret| &**secret) {
                 Some(Secret::Certificate(pem)) => self.parse_pair(&format!("secret {name}"), Ok(pem.clone())),
                 Some(Secret::Trust(_)) => Err(TlsError::new(format!("secret {name} holds no certificate with a key"))),
-                None => Err(TlsError::new(format!("secret {name} does not exist"))),
+                None => Err(TlsError::absent(name)),
             },
             CertificateSource::Files { certificate, key } => self.pair_from_files(certificate, key),
             CertificateSource::Workload => match self.identity.files.clone() {
@@ -73,7 +73,7 @@ impl Secrets {
                 Some(Secret::Certificate(_)) => {
                     Err(TlsError::new(format!("secret {name} holds no certificate authorities")))
                 }
-                None => Err(TlsError::new(format!("secret {name} does not exist"))),
+                None => Err(TlsError::absent(name)),
             },
             TrustSource::Files { ca, crl } => {
                 let read = || {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::poll_read_buf;
+use tokio_util::sync::CancellationToken;
 
 use super::body::{BodyDecoder, BodyError, Decoded};
 use super::request::{self, HeadLimits, HeadScan, ParsedRequest};
@@ -32,6 +33,8 @@ pub struct ServerConnection<S> {
     name_case: NameCase,
     current: Current,
     eof: bool,
+    /// Tells that the process or the listener is leaving: answers then end their connection.
+    leaving: CancellationToken,
 }
 
 /// State of the request that is being answered.
@@ -84,7 +87,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ServerConnection<S> {
                 version: Version::Http11,
             },
             eof: false,
+            leaving: CancellationToken::new(),
         }
+    }
+
+    /// Ends the connection behind any answer that begins after the token has been cancelled, and says so in the answer.
+    #[must_use]
+    pub fn leave_on(mut self, leaving: CancellationToken) -> Self {
+        self.leaving = leaving;
+        self
     }
 
     /// Waits for the next request.
@@ -257,7 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Downstream for ServerConnection<S
     }
 
     fn start_response(&mut self, mut head: ResponseHead, body: BodyLength, close: bool) {
-        self.current.close |= close;
+        self.current.close |= close || self.leaving.is_cancelled();
         self.current.bodiless = self.current.head_request || matches!(head.status, 100..=199 | 204 | 304);
         self.current.framing = Framing::Plain;
         if head.status == 101 || body == BodyLength::UntilClose {

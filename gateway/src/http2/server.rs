@@ -19,6 +19,9 @@ const MAX_RESETS: usize = 200;
 /// So much of an answer may wait in the connection for a slow client's windows.
 const SEND_BUFFER: usize = 256 * 1024;
 
+/// So much of a request's body is read after its answer, for the client to take note of the answer first.
+const DISCARD_LIMIT: usize = 64 * 1024;
+
 /// Settings of a connection: Pingora's bounded defaults, with the configuration's windows and limits.
 pub fn settings(options: &HttpOptions) -> H2Options {
     let mut settings = default_h2_options();
@@ -74,6 +77,19 @@ impl ServerStream {
     pub fn new(request: RecvStream, respond: SendResponse<Bytes>, head_request: bool) -> Self {
         let request_done = request.is_end_stream();
         ServerStream { request, respond, response: None, pending: None, end: None, request_done, head_request }
+    }
+
+    /// Reads what the client still sends after its answer, to the end or a bound. Some clients (curl 7) forget an answer
+    /// whose stream is reset while they are sending.
+    pub fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut discarded = 0;
+        while !self.request_done && discarded <= DISCARD_LIMIT {
+            match ready!(self.request.poll_data(cx)) {
+                Some(Ok(data)) => discarded += data.len(),
+                Some(Err(_)) | None => break,
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Whether the client sends no body.

@@ -46,6 +46,11 @@ pub struct DrainSignal {
 }
 
 impl DrainSignal {
+    /// Cancelled when it is asked.
+    pub fn token(&self) -> CancellationToken {
+        self.token.clone()
+    }
+
     /// Has been asked.
     pub fn is_draining(&self) -> bool {
         self.token.is_cancelled()

@@ -44,7 +44,8 @@ pub async fn serve(
         max_bytes: options.max_header_bytes,
         underscores: options.underscores,
     };
-    let mut client = ServerConnection::new(io, read_ahead, limits, connection.tls.is_some(), NameCase::Lower);
+    let client = ServerConnection::new(io, read_ahead, limits, connection.tls.is_some(), NameCase::Lower);
+    let mut client = client.leave_on(drain.token());
     let born = Instant::now();
     let mut waiting = Waiting::new(options);
     drop(runtime);

@@ -30,6 +30,8 @@ use crate::tls::accept::DownstreamIo;
 
 /// How long streams that were under way may take to end once everything else has.
 const LAST_STREAMS: Duration = Duration::from_secs(3600);
+/// How long to read what a client still sends after its answer, as over HTTP/1.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves a connection to its end.
 pub async fn serve(
@@ -174,5 +176,7 @@ fn spawn_stream(
         let length = stream.body_length(&head);
         let arrived = Arrived { head, length, runtime, close: false };
         exchange::handle(&worker, &http, &connection, arrived, &mut stream).await;
+        // Whatever comes of it, the stream ends.
+        let _ = tokio::time::timeout(LINGER, poll_fn(|cx| stream.poll_discard(cx))).await;
     });
 }

@@ -34,12 +34,12 @@ impl KeyPair {
     pub fn from_pem(pem: &TlsCertificate) -> Result<Self, TlsError> {
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem.chain)
             .collect::<Result<_, _>>()
-            .map_err(|e| TlsError::of(PemField::Certificate, format!("certificate chain: {e}")))?;
+            .map_err(|e| TlsError::of(PemField::Certificate, format!("certificate chain: {}", super::pem_fault(&e))))?;
         let leaf = chain
             .first()
             .ok_or_else(|| TlsError::of(PemField::Certificate, "certificate chain: no certificate in it"))?;
         let key = PrivateKeyDer::from_pem_slice(&pem.key)
-            .map_err(|e| TlsError::of(PemField::Key, format!("private key: {e}")))?;
+            .map_err(|e| TlsError::of(PemField::Key, format!("private key: {}", super::pem_fault(&e))))?;
         let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key)
             .map_err(|e| TlsError::of(PemField::Key, format!("private key: {e}")))?;
         let info = describe(leaf)

@@ -12,6 +12,8 @@ mod trust;
 
 use std::fmt;
 
+use rustls::pki_types::pem;
+
 pub use certificate::{KeyPair, describe, escape_pem};
 pub use server::ServerTls;
 pub use trust::Trust;
@@ -32,6 +34,8 @@ pub enum Blame {
     Part(PemField),
     /// A part of a secret.
     Secret(String, PemField),
+    /// There is no such secret; translating has said so where it is named.
+    Absent,
     /// The proxy was started without a mesh certificate of its own.
     NoIdentity,
 }
@@ -44,6 +48,11 @@ impl TlsError {
     /// What is wrong with one part of a secret.
     pub(crate) fn of(field: PemField, text: impl fmt::Display) -> Self {
         TlsError { text: text.to_string(), blame: Blame::Part(field) }
+    }
+
+    /// The snapshot has no such secret.
+    pub(crate) fn absent(secret: &str) -> Self {
+        TlsError { text: format!("secret {secret} does not exist"), blame: Blame::Absent }
     }
 
     /// The proxy has no identity.
@@ -68,6 +77,22 @@ impl TlsError {
     /// What is to blame.
     pub fn blame(&self) -> &Blame {
         &self.blame
+    }
+}
+
+/// What is wrong with a PEM file, in words.
+fn pem_fault(error: &pem::Error) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            format!("the line -----END {}----- is missing", text(end_marker))
+        }
+        pem::Error::IllegalSectionStart { line } => format!("{:?} does not begin a section of PEM", text(line)),
+        pem::Error::Base64Decode(reason) => {
+            format!("what stands between its lines BEGIN and END is not base64: {reason}")
+        }
+        pem::Error::NoItemsFound => "nothing of the kind is in it (PEM)".to_owned(),
+        other => other.to_string(),
     }
 }
 

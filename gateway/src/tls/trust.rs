@@ -37,9 +37,10 @@ pub enum Usage {
 impl Trust {
     /// Out of PEM. No authority at all is an error: it would trust nobody, which nobody means.
     pub fn from_pem(bundle: &TrustBundle) -> Result<Self, TlsError> {
-        let authorities: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&bundle.ca)
-            .collect::<Result<_, _>>()
-            .map_err(|e| TlsError::of(PemField::Authorities, format!("certificate authorities: {e}")))?;
+        let authorities: Vec<CertificateDer<'static>> =
+            CertificateDer::pem_slice_iter(&bundle.ca).collect::<Result<_, _>>().map_err(|e| {
+                TlsError::of(PemField::Authorities, format!("certificate authorities: {}", super::pem_fault(&e)))
+            })?;
         if authorities.is_empty() {
             return Err(TlsError::of(PemField::Authorities, "certificate authorities: no certificate in it"));
         }
@@ -47,7 +48,7 @@ impl Trust {
             None => Vec::new(),
             Some(pem) => CertificateRevocationListDer::pem_slice_iter(pem)
                 .collect::<Result<_, _>>()
-                .map_err(|e| TlsError::of(PemField::Revoked, format!("revocation list: {e}")))?,
+                .map_err(|e| TlsError::of(PemField::Revoked, format!("revocation list: {}", super::pem_fault(&e))))?,
         };
         Self::new(authorities, lists)
     }
