@@ -77,7 +77,8 @@ spec:
 fn runtime(config: String) -> Arc<Runtime> {
     let store = Arc::new(Store::default());
     let closed = |_: &str| Err(std::io::ErrorKind::NotFound.into());
-    let builder = Builder::new(Identity::default(), Box::new(closed), Box::new(|_| Err(std::io::ErrorKind::NotFound.into())));
+    let builder =
+        Builder::new(Identity::default(), Box::new(closed), Box::new(|_| Err(std::io::ErrorKind::NotFound.into())));
     let mut engine = Engine::new(ProxyIdentity::pod("istio-system", "edge"), builder, Arc::clone(&store));
     let applied = engine.apply(vec![Text::new("a.yaml", format!("{WORLD}{config}"))], Instant::now()).unwrap();
     let findings: Vec<String> = applied.all_findings().map(ToString::to_string).collect();
@@ -264,9 +265,8 @@ fn listed_statuses_are_the_errors() {
 
 #[test]
 fn a_retry_budget_counts_the_requests_of_its_interval() {
-    let budget = |interval: &str| {
-        with_policy(&format!("retryBudget: {{percent: 50, minRetryConcurrency: 1, {interval}}}"))
-    };
+    let budget =
+        |interval: &str| with_policy(&format!("retryBudget: {{percent: 50, minRetryConcurrency: 1, {interval}}}"));
     let start = Instant::now();
     // Ten requests have come and gone: they allow five retries at once for an interval, and without one none but those
     // that are always allowed.
@@ -277,7 +277,8 @@ fn a_retry_budget_counts_the_requests_of_its_interval() {
         let limits = &cluster.spec.circuit_breakers;
         (0..10).for_each(|_| drop(RequestGuard::try_new(&cluster.state, limits, || start)));
         let now = start + Duration::from_secs(seconds);
-        let retries: Vec<_> = std::iter::from_fn(|| RetryGuard::try_new(&cluster.state, limits, now)).take(50).collect();
+        let retries: Vec<_> =
+            std::iter::from_fn(|| RetryGuard::try_new(&cluster.state, limits, now)).take(50).collect();
         assert_eq!(retries.len(), expected, "{interval}, {seconds} s later");
     }
 }
@@ -285,7 +286,8 @@ fn a_retry_budget_counts_the_requests_of_its_interval() {
 #[test]
 fn health_checks_by_annotation() {
     let annotated = |annotation: &str| {
-        rule("connectionPool: {}").replace("namespace: default}", &format!("namespace: default, annotations: {annotation}}}"))
+        rule("connectionPool: {}")
+            .replace("namespace: default}", &format!("namespace: default, annotations: {annotation}}}"))
     };
     let checked = annotated("{sallyport.dev/health-check: 'http: {path: /healthz}, interval: 2s, port: 8080'}")
         .replace("'http:", "'{http:")

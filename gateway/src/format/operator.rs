@@ -192,7 +192,9 @@ impl Operator {
             "RESP" => Operator::Response(field()?),
             "TRAILER" => Operator::Trailer(field()?),
             "START_TIME" => Operator::StartTime(TimeFormat::parse(argument.unwrap_or(""))?),
-            "ENVIRONMENT" => Operator::Environment(argument.and_then(|name| std::env::var(name).ok()).unwrap_or_else(|| "-".to_owned())),
+            "ENVIRONMENT" => Operator::Environment(
+                argument.and_then(|name| std::env::var(name).ok()).unwrap_or_else(|| "-".to_owned()),
+            ),
             "PATH" => path(argument.unwrap_or(""))?,
             "GRPC_STATUS" if argument == Some("NUMBER") => Operator::Plain(Plain::GrpcStatusNumber),
             _ => {

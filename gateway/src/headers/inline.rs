@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn repeated_fields_are_joined_where_they_are_one() {
-        let mut request = fields(&[("if-match", "a"), ("x-any", "1"), ("if-match", "b"), ("x-any", "2"), ("if-match", "")]);
+        let mut request =
+            fields(&[("if-match", "a"), ("x-any", "1"), ("if-match", "b"), ("x-any", "2"), ("if-match", "")]);
         join_in_request(&mut request);
         assert_eq!(request, fields(&[("if-match", "a,b,"), ("x-any", "1"), ("x-any", "2")]));
         let mut response = fields(&[("set-cookie", "a"), ("vary", "a"), ("set-cookie", "b"), ("vary", "b")]);

@@ -42,8 +42,7 @@ impl CompiledCors {
             return CorsVerdict::Pass;
         };
         let requested = request.headers.get("access-control-request-method");
-        let preflight = &request.method[..] == b"OPTIONS"
-            && requested.is_some_and(|method| !method.is_empty());
+        let preflight = &request.method[..] == b"OPTIONS" && requested.is_some_and(|method| !method.is_empty());
         let allowed = self.allows(origin);
         if preflight && (allowed || !self.spec.forward_unmatched_preflights) {
             return CorsVerdict::Preflight(self.preflight(request, allowed.then_some(origin)));

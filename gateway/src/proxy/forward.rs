@@ -14,7 +14,6 @@ use super::attempt::{AttemptEnd, Attempted};
 use super::downstream::{Downstream, Gone};
 use super::exchange::Exchange;
 use super::retry::{Failure, Retries, Verdict};
-use super::timers::Deadline;
 use super::{hash, mirror};
 use crate::format::Scope;
 use crate::headers::{Headers, names};
@@ -35,8 +34,10 @@ pub(super) struct Forwarding {
     pub(super) request: Option<RequestGuard>,
     /// Counts the retry under way.
     retry: Option<RetryGuard>,
-    pub(super) timeout: Deadline,
+    /// The route's timeout, once it runs.
+    pub(super) timeout: Option<Instant>,
     pub(super) timeouts: Timeouts,
+    begun: Instant,
     hash: Option<u64>,
     tried: Vec<Arc<Host>>,
     reselect: u32,
@@ -47,8 +48,12 @@ pub(super) struct Forwarding {
 impl Forwarding {
     /// The route's timeout begins when the whole request has been read.
     pub(super) fn request_complete(&mut self) {
-        if !self.timeout.is_set() {
-            self.timeout.set_after(self.timeouts.all);
+        self.begin_timeout(Instant::now);
+    }
+
+    fn begin_timeout(&mut self, now: impl FnOnce() -> Instant) {
+        if self.timeout.is_none() {
+            self.timeout = self.timeouts.all.map(|timeout| now() + timeout);
         }
     }
 }
@@ -182,8 +187,9 @@ impl<D: Downstream> Exchange<'_, D> {
             retries,
             request: None,
             retry: None,
-            timeout: Deadline::default(),
+            timeout: None,
             timeouts,
+            begun: Instant::now(),
             hash: hash.key,
             tried: Vec::new(),
             reselect: policy.filter(|p| p.avoid_previous_hosts).map_or(0, |p| p.host_selection_attempts),
@@ -195,7 +201,8 @@ impl<D: Downstream> Exchange<'_, D> {
             },
         };
         if self.body.is_complete() {
-            forwarding.request_complete();
+            let begun = forwarding.begun;
+            forwarding.begin_timeout(|| begun);
         }
         forwarding
     }
@@ -203,7 +210,7 @@ impl<D: Downstream> Exchange<'_, D> {
     pub(super) fn pick(&self, forwarding: &mut Forwarding) -> Option<Arc<Host>> {
         let mut rng = self.worker.rng.lock();
         let mut context = PickContext {
-            now: now(),
+            now: if forwarding.tried.is_empty() { forwarding.begun.into_std() } else { now() },
             rng: &mut *rng,
             hash: forwarding.hash,
             tried: &forwarding.tried,
@@ -224,7 +231,8 @@ impl<D: Downstream> Exchange<'_, D> {
         self.record.upstream = Some(Arc::clone(host));
         if self.record.attempts > 1 {
             self.count_attempt(self.record.attempts);
-            let left = forwarding.timeout.remaining().or(forwarding.timeouts.all);
+            let left =
+                forwarding.timeout.map(|at| at.saturating_duration_since(Instant::now())).or(forwarding.timeouts.all);
             self.announce(&forwarding.timeouts, left);
         }
         let _active = ActiveGuard::new(&host.state);
@@ -265,14 +273,15 @@ impl<D: Downstream> Exchange<'_, D> {
         forwarding: &mut Forwarding,
         host: &Arc<Host>,
     ) -> Result<Result<Lease, ConnectFailure>, Outcome> {
-        let authority = self.request.authority_str().to_owned();
+        let authority = self.request.authority.clone();
+        let authority = authority.as_deref().and_then(|a| std::str::from_utf8(a).ok()).unwrap_or_default();
         let connection = Arc::clone(&self.record.connection);
         let cluster = Arc::clone(&forwarding.cluster);
         let wanted = Wanted {
             cluster: &cluster,
             host,
             http2: forwarding.http2,
-            authority: &authority,
+            authority,
             addresses: (connection.peer, connection.local),
         };
         let worker = Arc::clone(self.worker);
@@ -362,7 +371,7 @@ impl<D: Downstream> Exchange<'_, D> {
             if let Poll::Ready(gone) = self.body.poll_read_ahead(self.down, &mut self.grpc_web, cx) {
                 return Poll::Ready(Event::Gone(gone));
             }
-            forwarding.timeout.poll(cx).map(|()| Event::Timeout)
+            self.alarm.poll(forwarding.timeout, cx).map(|()| Event::Timeout)
         })
         .await;
         match event {

@@ -17,7 +17,7 @@ use super::HttpContext;
 use super::exchange::{self, Arrived};
 use super::finish;
 use super::record::Connection;
-use super::timers::Deadline;
+use super::timers::{Alarm, Deadline};
 use super::worker::Worker;
 use crate::http2::io::PingoraIo;
 use crate::http2::refusals::Refusals;
@@ -173,6 +173,6 @@ fn spawn_stream(
         let mut stream = ServerStream::new(body, respond, head.is_head());
         let length = stream.body_length(&head);
         let arrived = Arrived { head, length, runtime, close: false };
-        exchange::handle(&worker, &http, &connection, arrived, &mut stream).await;
+        exchange::handle(&worker, &http, &connection, arrived, &mut stream, &mut Alarm::default()).await;
     });
 }

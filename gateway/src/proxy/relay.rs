@@ -12,7 +12,7 @@ use super::downstream::{Downstream, Gone};
 use super::exchange::Exchange;
 use super::forward::{Forwarding, now};
 use super::mirror::Mirrors;
-use super::timers::Deadline;
+use super::timers::earliest;
 use crate::headers::{inline, names};
 use crate::message::{BodyLength, Frame, ResponseHead};
 use crate::outcome::{self, Outcome, ResetReason};
@@ -120,18 +120,13 @@ impl<D: Downstream> Exchange<'_, D> {
 
     async fn relay(&mut self, forwarding: &mut Forwarding, stream: &mut UpstreamStream, mirrors: &Mirrors) -> Relayed {
         let options = &self.runtime.settings.http;
-        let upgraded = self.record.response_code == 101;
-        let (idle_after, longest) = (options.stream_idle_timeout, options.max_stream_duration);
-        let mut idle = Deadline::default();
-        let mut overall = Deadline::default();
-        idle.set_after(idle_after);
-        if let Some(longest) = longest {
-            overall.set(self.started + longest);
-        }
-        if upgraded {
+        let idle_after = options.stream_idle_timeout;
+        let overall = options.max_stream_duration.map(|longest| self.started + longest);
+        if self.record.response_code == 101 {
             // A connection that was handed over lives on its own.
-            forwarding.timeout.clear();
+            forwarding.timeout = None;
         }
+        let mut idle = None;
         let mut ended = false;
         let mut moved = self.record.bytes_sent;
         poll_fn(|cx| {
@@ -139,17 +134,16 @@ impl<D: Downstream> Exchange<'_, D> {
             if relayed.is_ready() {
                 return relayed;
             }
-            if self.record.bytes_sent != moved {
+            if idle.is_none() || self.record.bytes_sent != moved {
                 moved = self.record.bytes_sent;
-                idle.set_after(idle_after);
+                idle = idle_after.map(|idle_after| Instant::now() + idle_after);
             }
-            if forwarding.timeout.poll(cx).is_ready() {
-                return Poll::Ready(Relayed::Timeout);
-            }
-            if idle.poll(cx).is_ready() {
-                return Poll::Ready(Relayed::Idle);
-            }
-            overall.poll(cx).map(|()| Relayed::TooLong)
+            let deadline = earliest([forwarding.timeout, idle, overall]);
+            self.alarm.poll(deadline, cx).map(|()| match deadline {
+                _ if deadline == forwarding.timeout => Relayed::Timeout,
+                _ if deadline == idle => Relayed::Idle,
+                _ => Relayed::TooLong,
+            })
         })
         .await
     }
@@ -230,7 +224,6 @@ impl<D: Downstream> Exchange<'_, D> {
 
     /// Says how it ended; an answer that is not complete is broken off.
     fn relayed(&mut self, relayed: Relayed, refused_upgrade: bool) -> Outcome {
-        self.record.duration = Some(Instant::now() - self.started);
         let outcome = match relayed {
             Relayed::Complete if refused_upgrade => Outcome::UpgradeRefused,
             Relayed::Complete => return Outcome::ViaUpstream,
