@@ -228,7 +228,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
     }
 
     fn take_route(&mut self, route: Arc<CompiledRoute>) {
-        self.record.route_name.clone_from(&route.spec.name);
+        self.record.route_name = Some(Arc::clone(&route.name));
         self.route = Some(route);
     }
 
@@ -390,7 +390,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         };
         // What the client still sends is not read: the connection cannot be used again.
         self.close |= self.request.version != Version::Http2 && !self.down.request_is_complete();
-        self.response = Some(head.headers.clone());
+        self.note_response(&head.headers);
         self.down.start_response(head, length, self.close);
         if !body.is_empty() {
             if !self.request.is_head() {
@@ -400,6 +400,13 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         }
         self.down.end_response(None);
         poll_fn(|cx| self.down.poll_flush(cx)).await
+    }
+
+    /// Keeps the fields of the answer for the log and for gRPC's status.
+    pub(super) fn note_response(&mut self, headers: &Headers) {
+        if self.runtime.access_log.is_some() || self.request.is_grpc() {
+            self.response = Some(headers.clone());
+        }
     }
 
     /// The route's response operations, on answers of backends and on local ones.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use config_schema::snapshot::{Forward, UpstreamProtocol};
 use rand::{Rng, RngExt};
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::attempt::{AttemptEnd, Attempted};
@@ -16,7 +17,7 @@ use super::exchange::Exchange;
 use super::retry::{Failure, Retries, Verdict};
 use super::{hash, mirror};
 use crate::format::Scope;
-use crate::headers::{Headers, names};
+use crate::headers::{Headers, names, number};
 use crate::message::{RequestHead, Version};
 use crate::outcome::{Flag, Outcome, ResetReason};
 use crate::policy::header_ops::CompiledOps;
@@ -39,7 +40,7 @@ pub(super) struct Forwarding {
     pub(super) timeouts: Timeouts,
     begun: Instant,
     hash: Option<u64>,
-    tried: Vec<Arc<Host>>,
+    tried: SmallVec<[Arc<Host>; 2]>,
     reselect: u32,
     leave_tried_priorities: bool,
     http2: bool,
@@ -139,7 +140,7 @@ impl<D: Downstream> Exchange<'_, D> {
 
     fn count_attempt(&mut self, attempt: u32) {
         if self.runtime.settings.http.attempt_count {
-            self.request.headers.set(names::X_ENVOY_ATTEMPT_COUNT, Bytes::from(attempt.to_string()));
+            self.request.headers.set(names::X_ENVOY_ATTEMPT_COUNT, number(attempt.into()));
         }
     }
 
@@ -147,7 +148,7 @@ impl<D: Downstream> Exchange<'_, D> {
         let Some(host) = host else { return };
         let original = self.request.authority.replace(Bytes::copy_from_slice(host.as_bytes())).unwrap_or_default();
         if self.runtime.settings.http.forwarded_host {
-            self.request.headers.join(names::X_FORWARDED_HOST, &original, b",");
+            self.request.headers.join(names::X_FORWARDED_HOST, original.clone(), b",");
         }
         self.request.headers.set(names::X_ENVOY_ORIGINAL_HOST, original);
     }
@@ -168,7 +169,7 @@ impl<D: Downstream> Exchange<'_, D> {
         // Nothing left is said as the least that is not "no limit".
         let expected = expected.max(Duration::from_millis(1));
         if self.runtime.settings.http.debug_headers {
-            let millis = Bytes::from(expected.as_millis().to_string());
+            let millis = number(u64::try_from(expected.as_millis()).unwrap_or(u64::MAX));
             self.request.headers.set(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, millis);
         }
         if timeouts.grpc {
@@ -191,7 +192,7 @@ impl<D: Downstream> Exchange<'_, D> {
             timeouts,
             begun: Instant::now(),
             hash: hash.key,
-            tried: Vec::new(),
+            tried: SmallVec::new(),
             reselect: policy.filter(|p| p.avoid_previous_hosts).map_or(0, |p| p.host_selection_attempts),
             leave_tried_priorities: policy.is_some_and(|p| p.previous_priorities),
             http2: match cluster.spec.protocol {

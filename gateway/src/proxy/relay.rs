@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::attempt::{AttemptEnd, SendError};
@@ -13,7 +12,7 @@ use super::exchange::Exchange;
 use super::forward::{Forwarding, now};
 use super::mirror::Mirrors;
 use super::timers::earliest;
-use crate::headers::{inline, names};
+use crate::headers::{inline, names, number};
 use crate::message::{BodyLength, Frame, ResponseHead};
 use crate::outcome::{self, Outcome, ResetReason};
 use crate::upstream::lease::Lease;
@@ -62,11 +61,11 @@ impl<D: Downstream> Exchange<'_, D> {
         if refused_upgrade {
             head.headers.remove("content-type");
             head.headers.remove("content-length");
-            self.response = Some(head.headers.clone());
+            self.note_response(&head.headers);
             self.down.start_response(head, BodyLength::None, self.close);
             return AttemptEnd::Done(self.relayed(Relayed::Complete, refused_upgrade));
         }
-        self.response = Some(head.headers.clone());
+        self.note_response(&head.headers);
         self.down.start_response(head, length, self.close);
         let relayed = self.relay(forwarding, &mut lease.stream, mirrors).await;
         if let Relayed::Broken(reason) = &relayed {
@@ -93,7 +92,7 @@ impl<D: Downstream> Exchange<'_, D> {
         self.record.details = Outcome::ViaUpstream.details();
         if self.runtime.settings.http.debug_headers {
             let since_request = elapsed.saturating_sub(self.record.request_duration.unwrap_or_default());
-            let millis = Bytes::from(since_request.as_millis().to_string());
+            let millis = number(u64::try_from(since_request.as_millis()).unwrap_or(u64::MAX));
             head.headers.set(names::X_ENVOY_UPSTREAM_SERVICE_TIME, millis);
         }
         inline::join_in_response(&mut head.headers);

@@ -25,13 +25,24 @@ pub(super) fn finish(head: &mut ResponseHead, finishing: &Finishing<'_>) {
         head.headers.append(names::DATE, http_date(finishing.clock.now()));
     }
     if let Some(server) = finishing.server {
-        head.headers.set(names::SERVER, Bytes::copy_from_slice(server.as_bytes()));
+        head.headers.set(names::SERVER, server_name(server));
     }
 }
 
 thread_local! {
+    /// The last `server` written: all answers have the same.
+    static SERVER: RefCell<Bytes> = const { RefCell::new(Bytes::new()) };
     /// The last date written, by its second: hundreds of answers share one.
     static DATE: RefCell<(u64, Bytes)> = const { RefCell::new((0, Bytes::new())) };
+}
+
+fn server_name(name: &str) -> Bytes {
+    SERVER.with_borrow_mut(|known| {
+        if *known != name.as_bytes() {
+            *known = Bytes::copy_from_slice(name.as_bytes());
+        }
+        known.clone()
+    })
 }
 
 fn http_date(now: SystemTime) -> Bytes {
