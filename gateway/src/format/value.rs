@@ -98,7 +98,7 @@ impl<'a> Scope<'a> {
             | Plain::RequestTxDuration
             | Plain::ResponseDuration
             | Plain::ResponseTxDuration => millis(self.time(operator)),
-            Plain::RouteName => text(&record.route_name),
+            Plain::RouteName => text(record.route_name.as_deref().unwrap_or_default()),
             Plain::UpstreamHost
             | Plain::UpstreamRemoteAddress
             | Plain::UpstreamRemoteAddressWithoutPort

@@ -1,23 +1,13 @@
 //! To and from the `http` crate's maps, which the HTTP/2 library speaks.
 
-use bytes::Bytes;
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Headers, Name};
 
 /// Takes over all fields of a map.
 pub fn from_http(map: HeaderMap) -> Headers {
-    let mut headers = Headers::with_capacity(map.len());
-    let mut last: Option<Name> = None;
-    for (name, value) in map {
-        if let Some(name) = name {
-            last = Some(Name::from_lower(Bytes::copy_from_slice(name.as_str().as_bytes())));
-        }
-        if let Some(name) = &last {
-            headers.append(name.clone(), Bytes::copy_from_slice(value.as_bytes()));
-        }
-    }
-    headers
+    from_http_ref(&map)
 }
 
 /// Copies all fields into a map. A field that HTTP cannot carry is left out.
@@ -35,12 +25,18 @@ pub fn to_http(headers: &Headers) -> HeaderMap {
 
 /// Copies all fields of a map.
 pub fn from_http_ref(map: &HeaderMap) -> Headers {
-    let mut headers = Headers::with_capacity(map.len());
+    // All of them in one piece of memory.
+    let size = map.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let mut text = BytesMut::with_capacity(size);
     for (name, value) in map {
-        headers.append(
-            Name::from_lower(Bytes::copy_from_slice(name.as_str().as_bytes())),
-            Bytes::copy_from_slice(value.as_bytes()),
-        );
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.extend_from_slice(value.as_bytes());
+    }
+    let mut text = text.freeze();
+    let mut headers = Headers::with_capacity(map.len() + 8);
+    for (name, value) in map {
+        let name = Name::from_lower(text.split_to(name.as_str().len()));
+        headers.append(name, text.split_to(value.len()));
     }
     headers
 }

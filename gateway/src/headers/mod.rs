@@ -141,24 +141,33 @@ impl Headers {
     }
 
     /// Joins a new value to an existing field with a separator, or adds the field. What is empty is not joined.
-    pub fn join(&mut self, name: Name, value: &[u8], separator: &[u8]) {
+    pub fn join(&mut self, name: Name, value: Bytes, separator: &[u8]) {
         match self.fields.iter_mut().find(|(n, _)| *n == name) {
             Some(_) if value.is_empty() => {}
-            Some((_, old)) if old.is_empty() => *old = Bytes::copy_from_slice(value),
+            Some((_, old)) if old.is_empty() => *old = value,
             Some((_, old)) => {
                 let mut joined = Vec::with_capacity(old.len() + separator.len() + value.len());
                 joined.extend_from_slice(old);
                 joined.extend_from_slice(separator);
-                joined.extend_from_slice(value);
+                joined.extend_from_slice(&value);
                 *old = Bytes::from(joined);
             }
-            None => self.fields.push((name, Bytes::copy_from_slice(value))),
+            None => self.fields.push((name, value)),
         }
     }
 
     /// Sum of the lengths of names and values in bytes.
     pub fn byte_size(&self) -> usize {
         self.fields.iter().map(|(n, v)| n.0.len() + v.len()).sum()
+    }
+}
+
+/// A number as a field's value.
+pub fn number(n: u64) -> Bytes {
+    const DIGITS: &[u8; 10] = b"0123456789";
+    match DIGITS.get(n as usize..=n as usize) {
+        Some(digit) => Bytes::from_static(digit),
+        None => Bytes::from(n.to_string()),
     }
 }
 
@@ -213,8 +222,8 @@ mod tests {
     #[test]
     fn join_makes_one_value() {
         let mut h = headers(&[("via", "1.1 a")]);
-        h.join(Name::new("via"), b"1.1 b", b",");
-        h.join(Name::new("x"), b"1", b",");
+        h.join(Name::new("via"), Bytes::from_static(b"1.1 b"), b",");
+        h.join(Name::new("x"), Bytes::from_static(b"1"), b",");
         assert_eq!(h, headers(&[("via", "1.1 a,1.1 b"), ("x", "1")]));
     }
 }

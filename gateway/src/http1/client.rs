@@ -12,13 +12,9 @@ use super::body::{BodyDecoder, Decoded};
 use super::request::HeadScan;
 use super::response::{self, MAX_HEAD, ParsedResponse, RequestKind};
 use super::write::{self, Framing, NameCase, OutBuffer};
+use super::{READ_LARGE, READ_SMALL, make_room};
 use crate::message::{BodyLength, Frame, RequestHead, ResponseHead};
 use crate::outcome::ResetReason;
-
-/// Read ahead by this much for heads and small bodies.
-const READ_SMALL: usize = 8 * 1024;
-/// Read ahead by this much inside a long body.
-const READ_LARGE: usize = 64 * 1024;
 
 /// An HTTP/1 connection to a backend.
 pub struct ClientConnection<S> {
@@ -174,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientConnection<S> {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<Result<(), ResetReason>> {
-        self.buffer.reserve(room);
+        make_room(&mut self.buffer, room);
         match ready!(poll_read_buf(Pin::new(&mut self.io), cx, &mut self.buffer)) {
             Ok(n) if n > 0 => Poll::Ready(Ok(())),
             Ok(_) | Err(_) => {

@@ -12,3 +12,18 @@ pub mod response;
 pub mod server;
 pub mod target;
 pub mod write;
+
+use bytes::BytesMut;
+
+/// Read ahead by this much for heads and small bodies.
+const READ_SMALL: usize = 8 * 1024;
+/// Read ahead by this much inside a long body.
+const READ_LARGE: usize = 64 * 1024;
+
+/// Makes room for the next read. Heads are small: several of them share a buffer before there is a new one.
+fn make_room(buffer: &mut BytesMut, room: usize) {
+    let enough = if room > READ_SMALL { room } else { READ_SMALL / 4 };
+    if buffer.capacity() - buffer.len() < enough {
+        buffer.reserve(room);
+    }
+}

@@ -77,7 +77,7 @@ impl HeadScan {
 
 /// Parses a complete head. `plaintext_scheme` is the scheme of the connection.
 pub fn parse(head: BytesMut, limits: &HeadLimits, tls: bool) -> Result<ParsedRequest, ProtocolError> {
-    if head.iter().any(|b| fields::is_invalid_byte(*b)) {
+    if fields::has_invalid_byte(&head) {
         return Err(ProtocolError::INVALID_CHARACTERS);
     }
     let mut head = head;

@@ -41,7 +41,7 @@ pub const MAX_HEAD: usize = LIMITS.max_bytes;
 
 /// Parses a complete head.
 pub fn parse(mut head: BytesMut, kind: RequestKind) -> Result<ParsedResponse, ResponseError> {
-    if head.iter().any(|b| fields::is_invalid_byte(*b)) {
+    if fields::has_invalid_byte(&head) {
         return Err(ResponseError);
     }
     let line_end = memchr::memchr(b'\n', &head).ok_or(ResponseError)?;

@@ -12,15 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::body::{BodyDecoder, BodyError, Decoded};
 use super::request::{self, HeadLimits, HeadScan, ParsedRequest};
 use super::write::{self, Framing, NameCase, OutBuffer};
+use super::{READ_LARGE, READ_SMALL, make_room};
 use crate::headers::{Headers, names};
 use crate::message::{BodyLength, Frame, ResponseHead, Version};
 use crate::outcome::ProtocolError;
 use crate::proxy::downstream::{Downstream, Gone};
-
-/// Read ahead by this much for heads and small bodies.
-const READ_SMALL: usize = 8 * 1024;
-/// Read ahead by this much inside a long body.
-const READ_LARGE: usize = 64 * 1024;
 
 /// An HTTP/1 connection with a client.
 pub struct ServerConnection<S> {
@@ -162,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ServerConnection<S> {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
-        self.buffer.reserve(room);
+        make_room(&mut self.buffer, room);
         let n = ready!(poll_read_buf(Pin::new(&mut self.io), cx, &mut self.buffer))?;
         self.eof |= n == 0;
         Poll::Ready(Ok(n))

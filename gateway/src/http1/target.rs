@@ -130,7 +130,22 @@ fn is_host_and_port(target: &[u8]) -> bool {
 }
 
 fn is_host_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=@[]_~".contains(&b)
+    const TABLE: [bool; 256] = {
+        const OTHERS: &[u8] = b"!$%&'()*+,-.:;=@[]_~";
+        let mut table = [false; 256];
+        let mut b = 0;
+        while b < 256 {
+            table[b] = (b as u8).is_ascii_alphanumeric();
+            b += 1;
+        }
+        let mut n = 0;
+        while n < OTHERS.len() {
+            table[OTHERS[n] as usize] = true;
+            n += 1;
+        }
+        table
+    };
+    TABLE[b as usize]
 }
 
 /// Whether a Host value is an authority: the characters that HTTP/2's `:authority` may have.

@@ -1,6 +1,7 @@
 //! HTTP/2 on Pingora's connections and sessions.
 
 pub mod client;
+pub mod gather;
 pub mod io;
 pub mod refusals;
 pub mod server;

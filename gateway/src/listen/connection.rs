@@ -176,7 +176,8 @@ async fn establish(
     let hostname = &worker.shared.hostname;
     let connection = |tls| {
         let (server_name, dialled) = (server_name.clone(), redirected.then_some(local));
-        Arc::new(Connection { id, peer, local, dialled, server_name, tls, hostname: Arc::clone(hostname) })
+        let (peer_ip, hostname) = (Bytes::from(peer.ip().to_string()), Arc::clone(hostname));
+        Arc::new(Connection { id, peer, peer_ip, local, dialled, server_name, tls, hostname })
     };
     let handshake = terminate(worker, listener, chain, hello, stream, deadline);
     match &chain.filter {

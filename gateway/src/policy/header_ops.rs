@@ -75,7 +75,7 @@ impl Computed {
         }
         for (name, value) in self.add {
             if inline::is_one_in_requests(&name) {
-                headers.join(name, &value, b",");
+                headers.join(name, value, b",");
             } else {
                 headers.append(name, value);
             }
@@ -89,7 +89,7 @@ impl Computed {
         }
         for (name, value) in self.add {
             if inline::is_one_in_responses(&name) {
-                headers.join(name, &value, b",");
+                headers.join(name, value, b",");
             } else {
                 headers.append(name, value);
             }

@@ -11,7 +11,7 @@ use super::downstream::{Downstream, Gone};
 use super::exchange::Exchange;
 use super::forward::Forwarding;
 use super::mirror::Mirrors;
-use super::timers::Deadline;
+use super::timers::earliest;
 use crate::headers::names;
 use crate::message::{BodyLength, ResponseHead, Version};
 use crate::outcome::{Outcome, ResetReason};
@@ -53,7 +53,7 @@ impl<D: Downstream> Exchange<'_, D> {
         if let Err(reason) = lease.stream.start_request(&self.request, length) {
             return Attempted::Failed(reason);
         }
-        let mut per_try = Deadline::default();
+        let mut per_try = None;
         let result = poll_fn(|cx| self.poll_attempt(forwarding, &mut lease.stream, &mut per_try, mirrors, cx)).await;
         match result {
             Ok((head, length)) => Attempted::Answered(head, length, lease),
@@ -65,7 +65,7 @@ impl<D: Downstream> Exchange<'_, D> {
         &mut self,
         forwarding: &mut Forwarding,
         stream: &mut UpstreamStream,
-        per_try: &mut Deadline,
+        per_try: &mut Option<Instant>,
         mirrors: &Mirrors,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(ResponseHead, BodyLength), Attempted>> {
@@ -76,8 +76,8 @@ impl<D: Downstream> Exchange<'_, D> {
         }
         if self.body.is_complete() {
             forwarding.request_complete();
-            if !per_try.is_set() {
-                per_try.set_after(forwarding.timeouts.per_try);
+            if per_try.is_none() {
+                *per_try = forwarding.timeouts.per_try.map(|timeout| Instant::now() + timeout);
             }
         }
         loop {
@@ -94,11 +94,9 @@ impl<D: Downstream> Exchange<'_, D> {
         if let Err(SendError::Reset(reason)) = sending {
             return Poll::Ready(Err(Attempted::Failed(reason)));
         }
-        if forwarding.timeout.poll(cx).is_ready() {
-            return Poll::Ready(Err(Attempted::Timeout));
-        }
-        if per_try.poll(cx).is_ready() {
-            return Poll::Ready(Err(Attempted::PerTryTimeout));
+        if self.alarm.poll(earliest([forwarding.timeout, *per_try]), cx).is_ready() {
+            let timeout = forwarding.timeout.is_some_and(|timeout| timeout <= Instant::now());
+            return Poll::Ready(Err(if timeout { Attempted::Timeout } else { Attempted::PerTryTimeout }));
         }
         if self.body.is_complete()
             && let Poll::Ready(gone) = self.down.poll_gone(cx)

@@ -18,6 +18,7 @@ use super::forward_proxy::{Denied, ForwardPolicy};
 use super::local_reply::LocalReply;
 use super::record::{Connection, Record};
 use super::response::{self, Finishing};
+use super::timers::Alarm;
 use super::worker::Worker;
 use crate::config::Runtime;
 use crate::format::Scope;
@@ -36,6 +37,8 @@ pub(super) struct Exchange<'a, D> {
     pub(super) runtime: Arc<Runtime>,
     pub(super) http: &'a HttpContext,
     pub(super) down: &'a mut D,
+    /// Wakes the task at the request's deadlines.
+    pub(super) alarm: &'a mut Alarm,
     pub(super) request: RequestHead,
     pub(super) length: BodyLength,
     pub(super) body: RequestBody,
@@ -68,17 +71,18 @@ pub(super) struct Arrived {
     pub close: bool,
 }
 
-/// Handles a request that the codec has accepted.
+/// Handles a request that the codec has accepted; returns when that was done.
 pub(super) async fn handle<D: Downstream>(
     worker: &Arc<Worker>,
     http: &HttpContext,
     connection: &Arc<Connection>,
     arrived: Arrived,
     down: &mut D,
-) {
-    let mut exchange = Exchange::new(worker, http, connection, arrived, down);
+    alarm: &mut Alarm,
+) -> Instant {
+    let mut exchange = Exchange::new(worker, http, connection, arrived, down, alarm);
     let outcome = exchange.run().await;
-    exchange.finish(outcome);
+    exchange.finish(outcome)
 }
 
 /// Answers what the codec has refused.
@@ -92,7 +96,8 @@ pub(super) async fn refuse<D: Downstream>(
 ) {
     let arrived =
         Arrived { head: RequestHead::unread(Version::Http11), length: BodyLength::None, runtime, close: true };
-    let mut exchange = Exchange::new(worker, http, connection, arrived, down);
+    let mut alarm = Alarm::default();
+    let mut exchange = Exchange::new(worker, http, connection, arrived, down, &mut alarm);
     let outcome = exchange.reply(Outcome::Protocol(error), |_| {}).await;
     exchange.finish(outcome);
 }
@@ -104,6 +109,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         connection: &Arc<Connection>,
         arrived: Arrived,
         down: &'a mut D,
+        alarm: &'a mut Alarm,
     ) -> Self {
         let mut record = Record::new(Arc::clone(connection), worker.shared.clock.now());
         record.protocol = Some(arrived.head.version);
@@ -112,6 +118,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             runtime: arrived.runtime,
             http,
             down,
+            alarm,
             request: arrived.head,
             length: arrived.length,
             body: RequestBody::new(arrived.length.is_none()),
@@ -231,7 +238,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
     }
 
     fn take_route(&mut self, route: Arc<CompiledRoute>) {
-        self.record.route_name.clone_from(&route.spec.name);
+        self.record.route_name = Some(Arc::clone(&route.name));
         self.route = Some(route);
     }
 
@@ -393,7 +400,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         };
         // What the client still sends is not read: the connection cannot be used again.
         self.close |= self.request.version != Version::Http2 && !self.down.request_is_complete();
-        self.response = Some(head.headers.clone());
+        self.note_response(&head.headers);
         self.down.start_response(head, length, self.close);
         if !body.is_empty() {
             if !self.request.is_head() {
@@ -403,6 +410,13 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         }
         self.down.end_response(None);
         poll_fn(|cx| self.down.poll_flush(cx)).await
+    }
+
+    /// Keeps the fields of the answer for the log and for gRPC's status.
+    pub(super) fn note_response(&mut self, headers: &Headers) {
+        if self.runtime.access_log.is_some() || self.request.is_grpc() {
+            self.response = Some(headers.clone());
+        }
     }
 
     /// The route's response operations, on answers of backends and on local ones.
@@ -432,7 +446,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             cors.mark_response(origin, &mut head.headers);
         }
         let finishing =
-            Finishing { server: self.runtime.settings.http.server.as_deref(), now: self.worker.shared.clock.now() };
+            Finishing { server: self.runtime.settings.http.server.as_deref(), clock: self.worker.shared.clock };
         response::finish(head, &finishing);
     }
 }

@@ -14,9 +14,10 @@ use crate::message::{RequestHead, Version};
 use crate::outcome::Outcome;
 
 impl<D: Downstream> Exchange<'_, D> {
-    /// Records how the request ended.
-    pub(super) fn finish(&mut self, outcome: Outcome) {
-        self.record.duration = Some(Instant::now() - self.started);
+    /// Records how the request ended; returns when.
+    pub(super) fn finish(&mut self, outcome: Outcome) -> Instant {
+        let now = Instant::now();
+        self.record.duration = Some(now - self.started);
         self.record.bytes_received = self.body.received;
         match &outcome {
             // Nobody was left to tell: what happened shows in the log alone.
@@ -40,6 +41,7 @@ impl<D: Downstream> Exchange<'_, D> {
             record: &self.record,
         };
         tell(self.worker, &self.runtime, &scope);
+        now
     }
 
     /// grpc-status of the answer, in its trailers or (trailers-only) in its head.

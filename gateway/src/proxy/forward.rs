@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use config_schema::snapshot::{Forward, UpstreamProtocol};
 use rand::{Rng, RngExt};
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::attempt::{AttemptEnd, Attempted};
@@ -16,10 +17,9 @@ use super::exchange::Exchange;
 use super::forward_proxy::Denied;
 use super::retry::{Failure, Retries, Verdict};
 use super::timeouts::{Timeouts, grpc_duration};
-use super::timers::Deadline;
 use super::{hash, mirror};
 use crate::format::Scope;
-use crate::headers::{Headers, names};
+use crate::headers::{Headers, names, number};
 use crate::message::Version;
 use crate::outcome::{Flag, Outcome, ResetReason};
 use crate::policy::header_ops::CompiledOps;
@@ -37,10 +37,12 @@ pub(super) struct Forwarding {
     pub(super) request: Option<RequestGuard>,
     /// Counts the retry under way.
     retry: Option<RetryGuard>,
-    pub(super) timeout: Deadline,
+    /// The route's timeout, once it runs.
+    pub(super) timeout: Option<Instant>,
     pub(super) timeouts: Timeouts,
+    begun: Instant,
     hash: Option<u64>,
-    tried: Vec<Arc<Host>>,
+    tried: SmallVec<[Arc<Host>; 2]>,
     reselect: u32,
     leave_tried_priorities: bool,
     http2: bool,
@@ -49,8 +51,12 @@ pub(super) struct Forwarding {
 impl Forwarding {
     /// The route's timeout begins when the whole request has been read.
     pub(super) fn request_complete(&mut self) {
-        if !self.timeout.is_set() {
-            self.timeout.set_after(self.timeouts.all);
+        self.begin_timeout(Instant::now);
+    }
+
+    fn begin_timeout(&mut self, now: impl FnOnce() -> Instant) {
+        if self.timeout.is_none() {
+            self.timeout = self.timeouts.all.map(|timeout| now() + timeout);
         }
     }
 }
@@ -139,7 +145,7 @@ impl<D: Downstream> Exchange<'_, D> {
 
     fn count_attempt(&mut self, attempt: u32) {
         if self.runtime.settings.http.attempt_count {
-            self.request.headers.set(names::X_ENVOY_ATTEMPT_COUNT, Bytes::from(attempt.to_string()));
+            self.request.headers.set(names::X_ENVOY_ATTEMPT_COUNT, number(attempt.into()));
         }
     }
 
@@ -147,7 +153,7 @@ impl<D: Downstream> Exchange<'_, D> {
         let Some(host) = host else { return };
         let original = self.request.authority.replace(Bytes::copy_from_slice(host.as_bytes())).unwrap_or_default();
         if self.runtime.settings.http.forwarded_host {
-            self.request.headers.join(names::X_FORWARDED_HOST, &original, b",");
+            self.request.headers.join(names::X_FORWARDED_HOST, original.clone(), b",");
         }
         self.request.headers.set(names::X_ENVOY_ORIGINAL_HOST, original);
     }
@@ -168,7 +174,7 @@ impl<D: Downstream> Exchange<'_, D> {
         // Nothing left is said as the least that is not "no limit".
         let expected = expected.max(Duration::from_millis(1));
         if self.runtime.settings.http.debug_headers {
-            let millis = Bytes::from(expected.as_millis().to_string());
+            let millis = number(u64::try_from(expected.as_millis()).unwrap_or(u64::MAX));
             self.request.headers.set(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, millis);
         }
         if timeouts.grpc {
@@ -187,10 +193,11 @@ impl<D: Downstream> Exchange<'_, D> {
             retries,
             request: None,
             retry: None,
-            timeout: Deadline::default(),
+            timeout: None,
             timeouts,
+            begun: Instant::now(),
             hash: hash.key,
-            tried: Vec::new(),
+            tried: SmallVec::new(),
             reselect: policy.filter(|p| p.avoid_previous_hosts).map_or(0, |p| p.host_selection_attempts),
             leave_tried_priorities: policy.is_some_and(|p| p.previous_priorities),
             http2: match cluster.spec.protocol {
@@ -200,7 +207,8 @@ impl<D: Downstream> Exchange<'_, D> {
             },
         };
         if self.body.is_complete() {
-            forwarding.request_complete();
+            let begun = forwarding.begun;
+            forwarding.begin_timeout(|| begun);
         }
         forwarding
     }
@@ -208,7 +216,7 @@ impl<D: Downstream> Exchange<'_, D> {
     pub(super) fn pick(&self, forwarding: &mut Forwarding) -> Option<Arc<Host>> {
         let mut rng = self.worker.rng.lock();
         let mut context = PickContext {
-            now: now(),
+            now: if forwarding.tried.is_empty() { forwarding.begun.into_std() } else { now() },
             rng: &mut *rng,
             hash: forwarding.hash,
             tried: &forwarding.tried,
@@ -229,7 +237,8 @@ impl<D: Downstream> Exchange<'_, D> {
         self.record.upstream = Some(Arc::clone(host));
         if self.record.attempts > 1 {
             self.count_attempt(self.record.attempts);
-            let left = forwarding.timeout.remaining().or(forwarding.timeouts.all);
+            let left =
+                forwarding.timeout.map(|at| at.saturating_duration_since(Instant::now())).or(forwarding.timeouts.all);
             self.announce(&forwarding.timeouts, left);
         }
         let _active = ActiveGuard::new(&host.state);
@@ -270,14 +279,15 @@ impl<D: Downstream> Exchange<'_, D> {
         forwarding: &mut Forwarding,
         host: &Arc<Host>,
     ) -> Result<Result<Lease, ConnectFailure>, Outcome> {
-        let authority = self.request.authority_str().to_owned();
+        let authority = self.request.authority.clone();
+        let authority = authority.as_deref().and_then(|a| std::str::from_utf8(a).ok()).unwrap_or_default();
         let connection = Arc::clone(&self.record.connection);
         let cluster = Arc::clone(&forwarding.cluster);
         let wanted = Wanted {
             cluster: &cluster,
             host,
             http2: forwarding.http2,
-            authority: &authority,
+            authority,
             addresses: (connection.peer, connection.local),
         };
         let worker = Arc::clone(self.worker);
@@ -367,7 +377,7 @@ impl<D: Downstream> Exchange<'_, D> {
             if let Poll::Ready(gone) = self.body.poll_read_ahead(self.down, &mut self.grpc_web, cx) {
                 return Poll::Ready(Event::Gone(gone));
             }
-            forwarding.timeout.poll(cx).map(|()| Event::Timeout)
+            self.alarm.poll(forwarding.timeout, cx).map(|()| Event::Timeout)
         })
         .await;
         match event {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use config_schema::snapshot::{HttpOptions, ListenerClass};
 
 use super::record::Connection;
-use crate::headers::{Headers, names};
+use crate::headers::{Headers, names, number};
 use crate::message::{RequestHead, Version};
 
 /// Writes the x-forwarded fields of this hop; returns the client's address behind the trusted proxies.
@@ -28,17 +28,21 @@ pub(super) fn apply(
         hops => from_end(headers, hops).map_or(connection.peer, |ip| SocketAddr::new(ip, 0)),
     };
     if gateway {
-        headers.join(names::X_FORWARDED_FOR, connection.peer.ip().to_string().as_bytes(), b",");
+        headers.join(names::X_FORWARDED_FOR, connection.peer_ip.clone(), b",");
     }
     let tls = connection.tls.is_some();
     if trusted == 0 || !headers.contains("x-forwarded-proto") {
         headers.set_static(names::X_FORWARDED_PROTO, if tls { "https" } else { "http" });
     }
     if options.forwarded_port {
-        headers.set(names::X_FORWARDED_PORT, Bytes::from(connection.local.port().to_string()));
+        headers.set(names::X_FORWARDED_PORT, number(connection.local.port().into()));
     }
     if gateway {
-        headers.set(names::X_ENVOY_EXTERNAL_ADDRESS, Bytes::from(client.ip().to_string()));
+        let external = match client.ip() == connection.peer.ip() {
+            true => connection.peer_ip.clone(),
+            false => Bytes::from(client.ip().to_string()),
+        };
+        headers.set(names::X_ENVOY_EXTERNAL_ADDRESS, external);
     }
     if request.version != Version::Http2 && trusted > 0 {
         // Behind a trusted proxy the scheme is what it says it was.

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use super::HttpContext;
 use super::exchange::{self, Arrived};
 use super::finish;
 use super::record::Connection;
-use super::timers::Deadline;
+use super::timers::Alarm;
 use super::worker::Worker;
 use crate::http1::request::HeadLimits;
 use crate::http1::server::{Next, ServerConnection};
@@ -48,16 +48,18 @@ pub async fn serve(
     let mut client = client.leave_on(drain.token());
     let born = Instant::now();
     let mut waiting = Waiting::new(options);
+    let mut alarm = Alarm::default();
     drop(runtime);
     loop {
-        match poll_fn(|cx| waiting.poll(&mut client, &mut drain, cx)).await {
+        match poll_fn(|cx| waiting.poll(&mut client, &mut drain, &mut alarm, cx)).await {
             Waited::Request(parsed) => {
                 let runtime = worker.shared.store.load();
                 let too_old = runtime.settings.http.max_connection_duration.is_some_and(|max| born.elapsed() >= max);
                 let close = parsed.close || drain.is_draining() || too_old;
                 let arrived = Arrived { head: parsed.head, length: parsed.body, runtime: Arc::clone(&runtime), close };
-                Box::pin(exchange::handle(&worker, &http, &connection, arrived, &mut client)).await;
-                waiting.restart(&runtime.settings.http);
+                let handling = exchange::handle(&worker, &http, &connection, arrived, &mut client, &mut alarm);
+                let done = Box::pin(handling).await;
+                waiting.restart(&runtime.settings.http, done);
             }
             Waited::Refused(error) => {
                 let runtime = worker.shared.store.load();
@@ -101,17 +103,12 @@ enum Waited {
 }
 
 /// Waiting for a request, with its deadlines.
-///
-/// One timer serves a connection for life. It is moved only when it fires or must fire earlier, so that a busy
-/// connection touches it once a second and not with every request.
 struct Waiting {
     idle: Option<Duration>,
     head: Option<Duration>,
     since: Instant,
     head_begun: Option<Instant>,
     released: bool,
-    timer: Deadline,
-    armed: Option<Instant>,
 }
 
 impl Waiting {
@@ -122,16 +119,14 @@ impl Waiting {
             since: Instant::now(),
             head_begun: None,
             released: false,
-            timer: Deadline::default(),
-            armed: None,
         }
     }
 
-    /// A request has been answered; the next one is awaited.
-    fn restart(&mut self, options: &HttpOptions) {
+    /// A request was answered at `now`; the next one is awaited.
+    fn restart(&mut self, options: &HttpOptions, now: Instant) {
         self.idle = options.idle_timeout;
         self.head = options.request_headers_timeout;
-        self.since = Instant::now();
+        self.since = now;
         self.head_begun = None;
         self.released = false;
     }
@@ -140,6 +135,7 @@ impl Waiting {
         &mut self,
         client: &mut ServerConnection<DownstreamIo>,
         drain: &mut DrainSignal,
+        alarm: &mut Alarm,
         cx: &mut Context<'_>,
     ) -> Poll<Waited> {
         match client.poll_next(cx) {
@@ -153,18 +149,8 @@ impl Waiting {
             return Poll::Ready(Waited::Over);
         }
         loop {
-            let Some(deadline) = self.deadline(client) else { return Poll::Pending };
-            if self.armed.is_none_or(|armed| armed > deadline) {
-                self.timer.set(deadline);
-                self.armed = Some(deadline);
-            }
-            if self.timer.poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.armed = None;
-            if Instant::now() < deadline {
-                continue;
-            }
+            let deadline = self.deadline(client);
+            ready!(alarm.poll(deadline, cx));
             if client.is_inside_head() || self.released {
                 return Poll::Ready(Waited::Over);
             }

@@ -17,8 +17,9 @@ use super::HttpContext;
 use super::exchange::{self, Arrived};
 use super::finish;
 use super::record::Connection;
-use super::timers::Deadline;
+use super::timers::{Alarm, Deadline};
 use super::worker::Worker;
+use crate::http2::gather::{Outlet, gather};
 use crate::http2::io::PingoraIo;
 use crate::http2::refusals::Refusals;
 use crate::http2::server::{ServerStream, request_head, settings};
@@ -44,12 +45,14 @@ pub async fn serve(
 ) {
     let options = worker.shared.store.load().settings.http.clone();
     let refusals = Arc::new(Refusals::default());
-    let io = PingoraIo::watched(Rewind::new(read_ahead, io), Arc::clone(&refusals));
+    let (io, outlet) = gather(Rewind::new(read_ahead, io));
+    let io = PingoraIo::watched(io, Arc::clone(&refusals));
     let started = handshake(Box::new(io), Some(settings(&options)));
     let Ok(Ok(mut h2)) = tokio::time::timeout(options.request_headers_timeout.unwrap_or(LAST_STREAMS), started).await
     else {
         return;
     };
+    outlet.start();
     let active = Arc::new(());
     let mut waiting = Waiting::new(&options, refusals);
     let broken = |error| {
@@ -57,11 +60,10 @@ pub async fn serve(
         finish::unanswered(&worker, &connection, Version::Http2, &outcome);
     };
     loop {
-        let event = poll_fn(|cx| waiting.poll(&mut h2, &mut drain, cx)).await;
+        let event = next(&mut waiting, &mut h2, &outlet, &mut drain).await;
         match event {
             Event::Accepted(Some(Ok((request, respond)))) => {
-                waiting.idle.set_after(options.idle_timeout);
-                waiting.last_stream = respond.stream_id().as_u32();
+                waiting.accepted(&respond, &options);
                 match readable(request, connection.tls.is_some()) {
                     Ok((head, body)) => {
                         spawn_stream(&worker, &http, &connection, Arc::clone(&active), head, body, respond);
@@ -90,12 +92,26 @@ pub async fn serve(
             Event::Idle if Arc::strong_count(&active) > 1 => waiting.idle.set_after(options.idle_timeout),
             Event::Idle if waiting.draining => return,
             Event::Idle => {
-                waiting.draining = true;
+                waiting.drain(&options);
                 h2.graceful_shutdown();
-                waiting.idle.set(Instant::now() + options.drain_timeout);
             }
         }
     }
+}
+
+/// What comes next. Whatever the streams have written by then leaves together.
+async fn next<S: AsyncRead + AsyncWrite + Unpin, O: AsyncWrite + Unpin>(
+    waiting: &mut Waiting,
+    h2: &mut h2::server::Connection<S, Bytes>,
+    outlet: &Outlet<O>,
+    drain: &mut DrainSignal,
+) -> Event {
+    poll_fn(|cx| {
+        let event = waiting.poll(h2, drain, cx);
+        let lost = matches!(outlet.poll_flush(cx), Poll::Ready(Err(_)));
+        if lost && event.is_pending() { Poll::Ready(Event::Accepted(None)) } else { event }
+    })
+    .await
 }
 
 /// What a connection waits for.
@@ -113,6 +129,17 @@ impl Waiting {
         idle.set_after(options.idle_timeout);
         age.set_after(options.max_connection_duration);
         Waiting { idle, age, draining: false, last_stream: 0, refusals }
+    }
+
+    /// Nothing has come for long: the client gets some time to close.
+    fn drain(&mut self, options: &HttpOptions) {
+        self.draining = true;
+        self.idle.set(Instant::now() + options.drain_timeout);
+    }
+
+    fn accepted(&mut self, respond: &SendResponse<Bytes>, options: &HttpOptions) {
+        self.idle.set_after(options.idle_timeout);
+        self.last_stream = respond.stream_id().as_u32();
     }
 
     fn poll<S: AsyncRead + AsyncWrite + Unpin>(
@@ -175,7 +202,7 @@ fn spawn_stream(
         let mut stream = ServerStream::new(body, respond, head.is_head());
         let length = stream.body_length(&head);
         let arrived = Arrived { head, length, runtime, close: false };
-        exchange::handle(&worker, &http, &connection, arrived, &mut stream).await;
+        exchange::handle(&worker, &http, &connection, arrived, &mut stream, &mut Alarm::default()).await;
         // Whatever comes of it, the stream ends.
         let _ = tokio::time::timeout(LINGER, poll_fn(|cx| stream.poll_discard(cx))).await;
     });

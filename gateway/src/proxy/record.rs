@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+
 use crate::message::Version;
 use crate::outcome::Flags;
 use crate::upstream::Host;
@@ -16,6 +18,8 @@ pub struct Connection {
     pub id: u64,
     /// The other end of the socket, or what a PROXY protocol header says it is.
     pub peer: SocketAddr,
+    /// IP address of `peer` as text.
+    pub peer_ip: Bytes,
     /// Our end of the socket, or what a PROXY protocol header says it is.
     pub local: SocketAddr,
     /// Where the client was going before its connection was redirected to us.
@@ -99,8 +103,8 @@ pub struct Record {
     pub request_duration: Option<Duration>,
     /// Until the answer's first byte.
     pub response_duration: Option<Duration>,
-    /// Rule, or `default`.
-    pub route_name: String,
+    /// Rule, or `default`; `None` while there is none.
+    pub route_name: Option<Arc<str>>,
     /// The endpoint that was used last.
     pub upstream: Option<Arc<Host>>,
     /// Cluster; empty while there is none.
@@ -113,6 +117,11 @@ pub struct Record {
     pub attempts: u32,
     /// gRPC status of the answer, if it is a gRPC answer.
     pub grpc_status: Option<u16>,
+}
+
+thread_local! {
+    /// Each worker has its own, so that they do not count references in the same place.
+    static NO_CLUSTER: Arc<str> = Arc::from("");
 }
 
 impl Record {
@@ -137,9 +146,9 @@ impl Record {
             duration: None,
             request_duration: None,
             response_duration: None,
-            route_name: String::new(),
+            route_name: None,
             upstream: None,
-            upstream_cluster: Arc::from(""),
+            upstream_cluster: NO_CLUSTER.with(Arc::clone),
             upstream_local_address: None,
             upstream_transport_failure: String::new(),
             attempts: 0,

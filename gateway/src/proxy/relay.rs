@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::attempt::{AttemptEnd, SendError};
@@ -12,8 +11,8 @@ use super::downstream::{Downstream, Gone};
 use super::exchange::Exchange;
 use super::forward::{Forwarding, now};
 use super::mirror::Mirrors;
-use super::timers::Deadline;
-use crate::headers::{inline, names};
+use super::timers::earliest;
+use crate::headers::{inline, names, number};
 use crate::message::{BodyLength, Frame, ResponseHead};
 use crate::outcome::{self, Outcome, ResetReason};
 use crate::upstream::lease::Lease;
@@ -62,11 +61,11 @@ impl<D: Downstream> Exchange<'_, D> {
         if refused_upgrade {
             head.headers.remove("content-type");
             head.headers.remove("content-length");
-            self.response = Some(head.headers.clone());
+            self.note_response(&head.headers);
             self.down.start_response(head, BodyLength::None, self.close);
             return AttemptEnd::Done(self.relayed(Relayed::Complete, refused_upgrade));
         }
-        self.response = Some(head.headers.clone());
+        self.note_response(&head.headers);
         self.down.start_response(head, length, self.close);
         let relayed = self.relay(forwarding, &mut lease.stream, mirrors).await;
         if let Relayed::Broken(reason) = &relayed {
@@ -93,7 +92,7 @@ impl<D: Downstream> Exchange<'_, D> {
         self.record.details = Outcome::ViaUpstream.details();
         if self.runtime.settings.http.debug_headers {
             let since_request = elapsed.saturating_sub(self.record.request_duration.unwrap_or_default());
-            let millis = Bytes::from(since_request.as_millis().to_string());
+            let millis = number(u64::try_from(since_request.as_millis()).unwrap_or(u64::MAX));
             head.headers.set(names::X_ENVOY_UPSTREAM_SERVICE_TIME, millis);
         }
         inline::join_in_response(&mut head.headers);
@@ -120,18 +119,13 @@ impl<D: Downstream> Exchange<'_, D> {
 
     async fn relay(&mut self, forwarding: &mut Forwarding, stream: &mut UpstreamStream, mirrors: &Mirrors) -> Relayed {
         let options = &self.runtime.settings.http;
-        let upgraded = self.record.response_code == 101;
-        let (idle_after, longest) = (options.stream_idle_timeout, options.max_stream_duration);
-        let mut idle = Deadline::default();
-        let mut overall = Deadline::default();
-        idle.set_after(idle_after);
-        if let Some(longest) = longest {
-            overall.set(self.started + longest);
-        }
-        if upgraded {
+        let idle_after = options.stream_idle_timeout;
+        let overall = options.max_stream_duration.map(|longest| self.started + longest);
+        if self.record.response_code == 101 {
             // A connection that was handed over lives on its own.
-            forwarding.timeout.clear();
+            forwarding.timeout = None;
         }
+        let mut idle = None;
         let mut ended = false;
         let mut moved = self.record.bytes_sent;
         poll_fn(|cx| {
@@ -139,17 +133,16 @@ impl<D: Downstream> Exchange<'_, D> {
             if relayed.is_ready() {
                 return relayed;
             }
-            if self.record.bytes_sent != moved {
+            if idle.is_none() || self.record.bytes_sent != moved {
                 moved = self.record.bytes_sent;
-                idle.set_after(idle_after);
+                idle = idle_after.map(|idle_after| Instant::now() + idle_after);
             }
-            if forwarding.timeout.poll(cx).is_ready() {
-                return Poll::Ready(Relayed::Timeout);
-            }
-            if idle.poll(cx).is_ready() {
-                return Poll::Ready(Relayed::Idle);
-            }
-            overall.poll(cx).map(|()| Relayed::TooLong)
+            let deadline = earliest([forwarding.timeout, idle, overall]);
+            self.alarm.poll(deadline, cx).map(|()| match deadline {
+                _ if deadline == forwarding.timeout => Relayed::Timeout,
+                _ if deadline == idle => Relayed::Idle,
+                _ => Relayed::TooLong,
+            })
         })
         .await
     }
@@ -230,7 +223,6 @@ impl<D: Downstream> Exchange<'_, D> {
 
     /// Says how it ended; an answer that is not complete is broken off.
     fn relayed(&mut self, relayed: Relayed, refused_upgrade: bool) -> Outcome {
-        self.record.duration = Some(Instant::now() - self.started);
         let outcome = match relayed {
             Relayed::Complete if refused_upgrade => Outcome::UpgradeRefused,
             Relayed::Complete => return Outcome::ViaUpstream,

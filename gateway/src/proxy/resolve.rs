@@ -81,7 +81,7 @@ impl<D: Downstream> Exchange<'_, D> {
             if self.body.is_complete() {
                 forwarding.request_complete();
             }
-            forwarding.timeout.poll(cx).map(|()| Event::Timeout)
+            self.alarm.poll(forwarding.timeout, cx).map(|()| Event::Timeout)
         })
         .await;
         match event {

@@ -22,7 +22,7 @@ pub(super) fn apply(headers: &mut Headers, connection: &Connection, options: &Ht
         }
         ForwardClientCert::ForwardOnly | ForwardClientCert::AlwaysForwardOnly => {}
         ForwardClientCert::AppendForward => {
-            headers.join(names::X_FORWARDED_CLIENT_CERT, element(tls, options).as_bytes(), b",");
+            headers.join(names::X_FORWARDED_CLIENT_CERT, Bytes::from(element(tls, options)), b",");
         }
         ForwardClientCert::SanitizeSet => {
             headers.set(names::X_FORWARDED_CLIENT_CERT, Bytes::from(element(tls, options)));

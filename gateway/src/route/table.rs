@@ -35,6 +35,8 @@ pub struct VirtualHost {
 /// A route with everything compiled that a request may need.
 #[derive(Debug)]
 pub struct CompiledRoute {
+    /// Name of the rule.
+    pub name: Arc<str>,
     /// As configured.
     pub spec: Arc<snapshot::Route>,
     condition: Condition,
@@ -159,6 +161,7 @@ impl CompiledRoute {
             ops.response.extend(response);
         }
         Ok(CompiledRoute {
+            name: route.name.as_str().into(),
             condition: Condition::new(&route.matches)?,
             path_rewrite,
             cors: route.cors.as_ref().map(CompiledCors::new).transpose()?,

@@ -103,7 +103,7 @@ impl Cluster {
         {
             // Whoever may name any host may name any address.
             if let Some(Err(refusal)) = self.guard.as_ref().map(|guard| guard.check(address.ip())) {
-                return Err(NoEndpoint::Forbidden(refusal.as_str(), refusal.details()));
+                return Err(NoEndpoint::Forbidden(refusal.details()));
             }
             return Ok(self.state.dialled.get(address, false, Instant::now().into_std()));
         }
