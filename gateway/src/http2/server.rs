@@ -145,6 +145,15 @@ impl ServerStream {
     }
 }
 
+/// What has no place in HTTP/2 (RFC 9113 §8.2.2): an answer that has it would be refused as a whole.
+fn drop_connection_fields(headers: &mut Headers) {
+    headers.retain(|name, value| match name.as_bytes() {
+        b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => false,
+        b"te" => &value[..] == b"trailers",
+        _ => true,
+    });
+}
+
 fn gone(error: &h2::Error) -> Gone {
     if error.is_io() || error.is_go_away() { Gone::Disconnected } else { Gone::Reset }
 }
@@ -204,9 +213,7 @@ impl Downstream for ServerStream {
     }
 
     fn start_response(&mut self, mut head: ResponseHead, body: BodyLength, _close: bool) {
-        for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"] {
-            head.headers.remove(name);
-        }
+        drop_connection_fields(&mut head.headers);
         let bodiless = self.head_request || matches!(head.status, 204 | 304);
         let end = bodiless || matches!(body, BodyLength::None | BodyLength::Exact(0));
         let Ok(mut response) = http::Response::builder().status(head.status).body(()) else {
@@ -247,5 +254,25 @@ impl Downstream for ServerStream {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
         self.poll_send(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::headers::Name;
+
+    #[test]
+    fn fields_of_a_connection_are_dropped() {
+        let fields = |list: &[(&str, &'static str)]| {
+            let mut headers = Headers::default();
+            for (name, value) in list {
+                headers.append(Name::new(name), Bytes::from_static(value.as_bytes()));
+            }
+            headers
+        };
+        let mut headers = fields(&[("te", "gzip"), ("x-a", "1"), ("keep-alive", "5"), ("te", "trailers")]);
+        drop_connection_fields(&mut headers);
+        assert_eq!(headers, fields(&[("x-a", "1"), ("te", "trailers")]));
     }
 }
