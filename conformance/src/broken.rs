@@ -87,7 +87,7 @@ impl Variant {
     /// The file of the first finding.
     pub fn file_told_of(&self) -> &str {
         let first = self.finds.first().and_then(|line| line.split(' ').next()).unwrap_or_default();
-        first.split_once(':').map_or(&self.file, |(file, _)| file)
+        first.split_once(':').map_or(self.file.as_str(), |(file, _)| file)
     }
 
     /// A finding in one line, as `finds` has it: `LINE SEVERITY RULE: OBJECT: PATH`; what is not known is left out. The
