@@ -59,8 +59,13 @@ pub(crate) async fn unary_and_streams() -> anyhow::Result<()> {
     ensure!(status.code() == Code::NotFound, "{status}");
 
     let mut stream = client.watch(request("shop")).await?.into_inner();
-    for expected in [ServingStatus::Serving, ServingStatus::NotServing, ServingStatus::Serving] {
-        reporter.set_service_status("shop", expected).await;
+    // The first message says what is; the others come with changes.
+    let changes = [None, Some(ServingStatus::NotServing), Some(ServingStatus::Serving)];
+    for change in changes {
+        let expected = change.unwrap_or(ServingStatus::Serving);
+        if let Some(status) = change {
+            reporter.set_service_status("shop", status).await;
+        }
         let message = timeout(PATIENCE, stream.message()).await.context("no message")??.context("the stream ended")?;
         ensure!(message.status == expected as i32, "{message:?} instead of {expected:?}");
     }
