@@ -18,6 +18,9 @@ use behaviour::Behaviour;
 
 /// Rounds: leaks add up.
 const ROUNDS: usize = 20;
+/// Descriptors that may be more at the end: each of the two workers keeps its connection to the backend that speaks
+/// HTTP/2 and says nothing, and the admin port one. What leaks does so in every round.
+const KEPT: usize = 3;
 /// Memory may be this much more at the end than half-way, in KiB.
 const GROWTH: u64 = 4 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -163,14 +166,17 @@ async fn check(gateway: &Gateway, bad: &Bad) -> anyhow::Result<()> {
     let text = |field: &str| entry[field].as_str().unwrap_or_default().to_owned();
     let (flags, details) = (text("response_flags"), text("response_code_details"));
     let (begins, contains) = bad.details;
-    let fits =
-        answer.status == bad.status && flags == bad.flags && details.starts_with(begins) && details.contains(contains);
+    // An answer that breaks off may do so before the client has seen any of it.
+    let seen = answer.status == bad.status || (bad.status == 200 && answer.status == 0);
+    let said = details.starts_with(begins) && details.contains(contains);
+    let fits = seen && entry["response_code"] == bad.status && flags == bad.flags && said;
     ensure!(
         fits,
-        "expected {} {} {begins}…{contains}, got {} {flags} {details} {:?}",
+        "expected {} {} {begins}…{contains}, got {} (logged {}) {flags} {details} {:?}",
         bad.status,
         bad.flags,
         answer.status,
+        entry["response_code"],
         answer.body.chars().take(200).collect::<String>()
     );
     Ok(())
@@ -197,8 +203,7 @@ async fn nothing_stays(gateway: &Gateway) -> anyhow::Result<()> {
     let until = Instant::now() + PATIENCE;
     loop {
         let (now, active) = (descriptors(pid)?, in_flight(&gateway.admin("/clusters").await?));
-        // The pool may keep a connection that still stands, one for each worker and backend; no more of them.
-        if now <= before && active.is_empty() {
+        if now <= before + KEPT && active.is_empty() {
             break;
         }
         ensure!(Instant::now() < until, "descriptors: {before} before, {now} after; in flight: {active:?}");
