@@ -7,6 +7,7 @@ mod backends;
 mod bad_backends;
 mod client;
 mod endpoint_removal;
+mod failing_endpoint;
 mod gateway;
 mod pass_through;
 mod postgres;
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
         }
     };
     let mut failed = false;
-    for name in ["redis", "postgres", "pass_through", "endpoint_removal", "bad_backends"] {
+    for name in ["redis", "postgres", "pass_through", "endpoint_removal", "bad_backends", "failing_endpoint"] {
         if !wanted.is_empty() && !wanted.iter().any(|w| w == name) {
             continue;
         }
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
                 "postgres" => postgres::run().await,
                 "pass_through" => pass_through::run().await,
                 "endpoint_removal" => endpoint_removal::run().await,
+                "failing_endpoint" => failing_endpoint::run().await,
                 _ => bad_backends::run().await,
             }
         });
