@@ -16,7 +16,7 @@ pub struct Variant {
     pub name: String,
     /// The file.
     pub file: String,
-    /// Everything that must be found, and nothing else: see [`describe`].
+    /// Everything that must be found, and nothing else.
     pub finds: Vec<String>,
     /// This, which the good file has once, is replaced by `with`.
     replace: Option<String>,

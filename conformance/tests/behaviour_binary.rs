@@ -16,8 +16,8 @@ use conformance::pki::Pki;
 use conformance::suite;
 use conformance::world::World;
 
-/// How many cases are played at a time if each can have its own network.
-const JOBS: usize = 2;
+/// How many cases are played at a time if each can have its own network. Most of their time they wait.
+const JOBS: usize = 8;
 
 fn main() -> ExitCode {
     let isolated = std::thread::spawn(isolate).join().is_ok_and(|isolated| isolated.is_ok());
