@@ -25,7 +25,7 @@ use crate::listen::manager::{ListenerState, Manager, Serve};
 use crate::logging::Logging;
 use crate::net::TcpDialer;
 use crate::observe::access_log::{FileSink, Sink};
-use crate::observe::{Observer, learned};
+use crate::observe::{ClusterMetrics, Observer, learned};
 use crate::proxy::{Shared, Worker};
 
 /// How often a worker looks after its idle connections.
@@ -67,6 +67,8 @@ fn start(options: &Run, logging: Logging) -> Result<(), String> {
         options.workers.map(usize::from).or(runtime.settings.concurrency.map(|n| n as usize)).filter(|n| *n > 0);
     let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
     let dns = dns(options, &observer, control.handle())?;
+    let clusters = ClusterMetrics::new(Arc::clone(&store)).map(Box::new);
+    clusters.and_then(|metrics| observer.registry().register(metrics)).map_err(|e| format!("metrics: {e}"))?;
     let shared = Shared::new(
         Arc::clone(&store),
         Arc::new(TcpDialer),

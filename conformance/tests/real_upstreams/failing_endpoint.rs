@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::backends;
 use crate::gateway::Gateway;
+use crate::{backends, client};
 use plot::Series;
 
 const ADDRESSES: [&str; 3] = ["127.0.3.1:17200", "127.0.3.2:17200", "127.0.3.3:17200"];
@@ -75,6 +75,10 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         asked.store(0, Ordering::Relaxed);
         let gateway = Gateway::start(&config(policy)).await?;
         let series = load(policy.name, &failing, &asked).await?;
+        let metrics = client::get(15090, "localhost", "/stats/prometheus").await?.body;
+        let told =
+            metrics.lines().any(|line| line.starts_with("sallyport_cluster_ejections_total{") && !line.ends_with(" 0"));
+        ensure!(told == policy.traffic.contains("outlier"), "{}: ejections in the metrics: {told}", policy.name);
         if let Some(error) = gateway.process.stop().await {
             anyhow::bail!("{error}");
         }

@@ -2,10 +2,12 @@
 
 pub mod access_log;
 mod cardinality;
+mod clusters;
 pub mod egress;
 mod istio;
 pub mod learned;
 mod process;
 
+pub use clusters::ClusterMetrics;
 pub use istio::{Observer, WorkerMetrics};
 pub use process::ProcessMetrics;
