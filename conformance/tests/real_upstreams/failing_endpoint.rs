@@ -24,7 +24,7 @@ const CLIENTS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(4);
 /// How long the load lasts, and when the endpoint fails.
 const DURATION: Duration = Duration::from_secs(6);
-const FAILS: std::ops::Range<Duration> = Duration::from_secs(1)..Duration::from_secs(4);
+const FAILS: std::ops::Range<Duration> = Duration::from_secs(1)..Duration::from_millis(3500);
 /// What is counted together.
 const BUCKET: Duration = Duration::from_millis(100);
 const BUCKETS: usize = 60;
@@ -37,8 +37,8 @@ struct Policy {
     most_failures: fn(u32) -> u32,
 }
 
-/// Ejections last 1 s, then 2 s: an endpoint that fails for 3 s is ejected three times at most.
-const EJECTIONS: u32 = 3;
+/// Ejections last 1 s, then 2 s: an endpoint that fails for 2.5 s is ejected twice.
+const EJECTIONS: u32 = 2;
 const CONSECUTIVE: u32 = 5;
 
 const POLICIES: [Policy; 3] = [
