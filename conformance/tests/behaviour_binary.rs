@@ -3,12 +3,10 @@
 //! The binary is `SALLYPORT_BIN`, else the one beside this test's own in the target folder. Several cases are played at
 //! a time, each in a network namespace of its own; without root, one after the other in the host's.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
-use conformance::binary::{SallyportLauncher, isolate};
+use conformance::binary::{SallyportLauncher, isolate, sallyport_binary};
 use conformance::case::{Case, behaviour_dir};
 use conformance::echo::Echo;
 use conformance::ledger::Mode;
@@ -30,19 +28,8 @@ fn main() -> ExitCode {
         let pki = Arc::new(Pki::new(behaviour_dir().join("pki")));
         let world = Arc::new(World::load(&behaviour_dir().join("world.yaml"))?);
         let echo = Echo::new(&pki, &world)?;
-        let binary = binary()?;
+        let binary = sallyport_binary()?;
         let launcher = runtime.block_on(async { SallyportLauncher::new(binary, pki, world, echo) })?;
         Ok(move |case: &Case| runtime.block_on(launcher.check(case)))
     })
-}
-
-fn binary() -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("SALLYPORT_BIN") {
-        return Ok(path.into());
-    }
-    // TARGET/PROFILE/deps/behaviour_binary-HASH
-    let own = std::env::current_exe()?;
-    let built = own.ancestors().nth(2).context("no target folder")?.join("sallyport");
-    anyhow::ensure!(built.exists(), "{} does not exist: build it, or set SALLYPORT_BIN", built.display());
-    Ok(built)
 }

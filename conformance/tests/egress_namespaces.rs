@@ -10,7 +10,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use conformance::binary::{Asked, Command, DnsServer, EgressNamespaces, Listeners, Place, Process, READY, Reply};
+use conformance::binary::{
+    Asked, Command, DnsServer, EgressNamespaces, Listeners, Place, Process, READY, Reply, sallyport_binary,
+};
 use conformance::case::{Case, behaviour_dir};
 use conformance::echo::Echo;
 use conformance::pki::Pki;
@@ -207,7 +209,7 @@ async fn play(namespaces: &EgressNamespaces) -> anyhow::Result<()> {
 impl Stage<'_> {
     async fn start(&self, config: &[PathBuf], more: &[&str]) -> anyhow::Result<Remote> {
         self.namespaces.enter(Place::Gateway)?;
-        let mut command = Command::new(&binary()?);
+        let mut command = Command::new(&sallyport_binary()?);
         // The authorities of the machine are those of the test.
         command.env("SSL_CERT_FILE", self.pki.path("root.crt"));
         command.args(["run", "--proxy", "istio-system/istio-egressgateway-0", "--dns-server", &self.dns.to_string()]);
@@ -295,15 +297,4 @@ async fn until<T>(limit: Duration, ask: impl AsyncFn() -> Option<T>) -> Option<T
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/examples")
-}
-
-fn binary() -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("SALLYPORT_BIN") {
-        return Ok(path.into());
-    }
-    // TARGET/PROFILE/deps/egress_namespaces-HASH
-    let own = std::env::current_exe()?;
-    let built = own.ancestors().nth(2).context("no target folder")?.join("sallyport");
-    ensure!(built.exists(), "{} does not exist: build it, or set SALLYPORT_BIN", built.display());
-    Ok(built)
 }

@@ -22,7 +22,7 @@ pub use config_dir::ConfigDir;
 pub use dns::{Asked, DnsServer, Reply};
 pub use listeners::Listeners;
 pub use namespace::{EgressNamespaces, Place, isolate};
-pub use process::{Command, Process};
+pub use process::{Command, Process, sallyport_binary};
 
 use crate::case::Case;
 use crate::echo::Echo;

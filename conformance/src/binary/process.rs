@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -20,6 +20,21 @@ const KEPT_LINES: usize = 20;
 
 /// How often readiness is asked for.
 const POLL: Duration = Duration::from_millis(5);
+
+/// The binary under test: `SALLYPORT_BIN`, else the one beside the running test in the target folder.
+///
+/// # Errors
+/// It has not been built.
+pub fn sallyport_binary() -> anyhow::Result<PathBuf> {
+    if let Some(path) = std::env::var_os("SALLYPORT_BIN") {
+        return Ok(path.into());
+    }
+    // TARGET/PROFILE/deps/TEST-HASH
+    let own = std::env::current_exe()?;
+    let built = own.ancestors().nth(2).context("no target folder")?.join("sallyport");
+    ensure!(built.exists(), "{} does not exist: build it, or set SALLYPORT_BIN", built.display());
+    Ok(built)
+}
 
 /// A command line for a gateway.
 #[derive(Debug)]
@@ -107,6 +122,17 @@ impl Process {
     /// Its process id, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// Its resident memory in KiB.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn resident_memory(&self) -> anyhow::Result<u64> {
+        let pid = self.id().context("the gateway has ended")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
     /// Takes the access log's entries since the last call.

@@ -1,15 +1,16 @@
 //! Broken configuration (`validate/`), told of by `sallyport validate`, and written beside what a running gateway serves.
 
 use anyhow::{Context, ensure};
+use conformance::binary::sallyport_binary;
 use conformance::broken::{Variant, good_files, variants};
 use serde_json::Value;
 
-use crate::gateway::{Sallyport, binary, updates, wait_for_update};
+use crate::gateway::{Sallyport, updates, wait_for_update};
 use crate::shell::{curl, run};
 
 /// Every variant: the exit code says that there is an error, the file and line are named.
 pub(crate) async fn validate() -> anyhow::Result<()> {
-    let (good, binary) = (good_files()?, binary()?.display().to_string());
+    let (good, binary) = (good_files()?, sallyport_binary()?.display().to_string());
     let directory = tempfile::tempdir()?;
     let path = directory.path().display().to_string();
     for (name, text) in &good {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use conformance::binary::{Command, Process};
+use conformance::binary::{Command, Process, sallyport_binary};
 use conformance::case::behaviour_dir;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -50,7 +50,7 @@ impl Sallyport {
         for (name, text) in files {
             std::fs::write(directory.path().join(name), text)?;
         }
-        let mut command = Command::new(&binary()?);
+        let mut command = Command::new(&sallyport_binary()?);
         command.args(["run", "--config"]).arg(directory.path()).args(["--workers", "2"]);
         Ok(Sallyport { process: command.spawn()?, directory })
     }
@@ -97,17 +97,6 @@ impl Sallyport {
             Some(ended) => anyhow::bail!(ended),
         }
     }
-}
-
-/// The binary: `SALLYPORT_BIN`, else what stands beside this test in the target folder.
-pub(crate) fn binary() -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("SALLYPORT_BIN") {
-        return Ok(path.into());
-    }
-    let own = std::env::current_exe()?;
-    let built = own.ancestors().nth(2).context("no target folder")?.join("sallyport");
-    ensure!(built.exists(), "{} does not exist: build it, or set SALLYPORT_BIN", built.display());
-    Ok(built)
 }
 
 /// How many configurations have been put in force.

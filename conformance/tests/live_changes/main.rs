@@ -7,13 +7,12 @@ mod backend;
 mod changes;
 mod load;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use conformance::binary::{Command, isolate};
+use conformance::binary::{Command, isolate, sallyport_binary};
 
 use changes::World;
 use load::Load;
@@ -50,12 +49,11 @@ async fn run() -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let mut world = World::new(directory.path())?;
     world.write_all()?;
-    let mut command = Command::new(&binary()?);
+    let mut command = Command::new(&sallyport_binary()?);
     command.args(["run", "--config"]).arg(directory.path()).args(["--workers", "2"]);
     let mut process = command.spawn()?;
     let ready = ([127, 0, 0, 1], 15021).into();
     process.wait_ready(ready, "/healthz/ready", PATIENCE).await?;
-    let pid = process.id().context("the gateway has ended")?;
 
     let load = Arc::new(Load::default());
     let clients = load::start(&load);
@@ -64,7 +62,7 @@ async fn run() -> anyhow::Result<()> {
     let mut samples = Vec::new();
     for n in 1..=count {
         if n % WARM.min(count) == 0 {
-            samples.push(resident(pid)?);
+            samples.push(process.resident_memory()?);
         }
         let before = load::updates().await?;
         let changed = Instant::now();
@@ -77,7 +75,7 @@ async fn run() -> anyhow::Result<()> {
         ensure!(load.failures().is_empty(), "change {n}: {}", load.failures().join("\n"));
     }
     let took = began.elapsed();
-    let end = resident(pid)?;
+    let end = process.resident_memory()?;
     load.stop();
     for client in clients {
         client.await?;
@@ -94,21 +92,4 @@ async fn run() -> anyhow::Result<()> {
         None => Ok(()),
         Some(ended) => anyhow::bail!(ended),
     }
-}
-
-/// Resident memory in KiB.
-fn resident(pid: u32) -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
-}
-
-fn binary() -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("SALLYPORT_BIN") {
-        return Ok(path.into());
-    }
-    let own = std::env::current_exe()?;
-    let built = own.ancestors().nth(2).context("no target folder")?.join("sallyport");
-    ensure!(built.exists(), "{} does not exist: build it, or set SALLYPORT_BIN", built.display());
-    Ok(built)
 }

@@ -197,7 +197,7 @@ async fn nothing_stays(gateway: &Gateway) -> anyhow::Result<()> {
             answer??;
         }
         if round == ROUNDS / 2 {
-            half_way = resident(pid)?;
+            half_way = gateway.process.resident_memory()?;
         }
     }
     let until = Instant::now() + PATIENCE;
@@ -209,7 +209,7 @@ async fn nothing_stays(gateway: &Gateway) -> anyhow::Result<()> {
         ensure!(Instant::now() < until, "descriptors: {before} before, {now} after; in flight: {active:?}");
         sleep(Duration::from_millis(50)).await;
     }
-    let end = resident(pid)?;
+    let end = gateway.process.resident_memory()?;
     ensure!(end <= half_way + GROWTH, "memory grew from {half_way} to {end} KiB");
     Ok(())
 }
@@ -225,12 +225,6 @@ fn in_flight(clusters: &Value) -> Vec<String> {
 
 fn descriptors(pid: u32) -> anyhow::Result<usize> {
     Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())
-}
-
-fn resident(pid: u32) -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 fn address(n: usize) -> String {

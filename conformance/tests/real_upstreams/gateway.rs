@@ -1,10 +1,9 @@
 //! A gateway with a configuration of its own.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use conformance::binary::{Command, Process};
+use conformance::binary::{Command, Process, sallyport_binary};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -26,7 +25,7 @@ impl Gateway {
         let directory = TempDir::with_prefix("sallyport-upstreams-")?;
         std::fs::write(directory.path().join("mesh.yaml"), MESH)?;
         std::fs::write(directory.path().join("config.yaml"), config)?;
-        let mut command = Command::new(&binary()?);
+        let mut command = Command::new(&sallyport_binary()?);
         command.args(["run", "--config"]).arg(directory.path()).args(["--workers", "2"]);
         let mut process = command.spawn()?;
         process.wait_ready(([127, 0, 0, 1], 15021).into(), "/healthz/ready", STARTUP).await?;
@@ -68,17 +67,6 @@ impl Gateway {
             sleep(Duration::from_millis(5)).await;
         }
     }
-}
-
-/// Beside the tests, one folder up.
-fn binary() -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("SALLYPORT") {
-        return Ok(path.into());
-    }
-    let own = std::env::current_exe()?;
-    let built = own.parent().and_then(|deps| deps.parent()).context("no target directory")?.join("sallyport");
-    anyhow::ensure!(built.exists(), "{} is missing: cargo build -p gateway", built.display());
-    Ok(built)
 }
 
 const MESH: &str = "apiVersion: v1

@@ -48,6 +48,11 @@ pub fn is_known_method(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"POST") || METHODS.iter().any(|known| known.as_bytes() == method)
 }
 
+/// Whether these bytes are the beginning of such a method.
+pub fn begins_method(bytes: &[u8]) -> bool {
+    METHODS.iter().any(|method| method.as_bytes().starts_with(bytes))
+}
+
 /// What a request target says.
 #[derive(Debug)]
 pub struct Target {

@@ -1,5 +1,7 @@
 //! What a connection speaks, from its first bytes: TLS with its SNI and ALPN, HTTP/2's preface, or something else.
 
+use crate::http1::target;
+
 /// First bytes of HTTP/2 (RFC 9113 §3.4).
 pub const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -84,45 +86,6 @@ pub fn http2_preface(bytes: &[u8]) -> Option<bool> {
 /// A request line longer than this is not waited for.
 const MAX_REQUEST_LINE: usize = 64 * 1024;
 
-/// Methods that a request may begin with (those that Envoy's HTTP/1 codec knows).
-const METHODS: &[&str] = &[
-    "ACL",
-    "BIND",
-    "CHECKOUT",
-    "CONNECT",
-    "COPY",
-    "DELETE",
-    "GET",
-    "HEAD",
-    "LINK",
-    "LOCK",
-    "MERGE",
-    "MKACTIVITY",
-    "MKCALENDAR",
-    "MKCOL",
-    "MOVE",
-    "MSEARCH",
-    "NOTIFY",
-    "OPTIONS",
-    "PATCH",
-    "POST",
-    "PROPFIND",
-    "PROPPATCH",
-    "PURGE",
-    "PUT",
-    "QUERY",
-    "REBIND",
-    "REPORT",
-    "SEARCH",
-    "SOURCE",
-    "SUBSCRIBE",
-    "TRACE",
-    "UNBIND",
-    "UNLINK",
-    "UNLOCK",
-    "UNSUBSCRIBE",
-];
-
 /// Whether the bytes begin a request of HTTP/1.1 or HTTP/2; `None`: they may.
 pub fn http_request(bytes: &[u8]) -> Option<bool> {
     match http2_preface(bytes) {
@@ -132,12 +95,11 @@ pub fn http_request(bytes: &[u8]) -> Option<bool> {
 }
 
 fn http1_request(bytes: &[u8]) -> Option<bool> {
-    let may_be_method = |word: &[u8]| METHODS.iter().any(|method| method.as_bytes().starts_with(word));
     let Some(space) = memchr::memchr(b' ', bytes) else {
-        return if may_be_method(bytes) { None } else { Some(false) };
+        return if target::begins_method(bytes) { None } else { Some(false) };
     };
     let (method, rest) = (&bytes[..space], &bytes[space + 1..]);
-    if !METHODS.iter().any(|known| known.as_bytes() == method) {
+    if !target::is_known_method(method) {
         return Some(false);
     }
     let Some(end) = memchr::memchr2(b'\r', b'\n', rest) else {
