@@ -33,7 +33,15 @@ impl std::error::Error for PatternError {}
 /// # Errors
 /// If it is not RE2, or too large.
 pub fn full_match(pattern: &str) -> Result<Regex, PatternError> {
-    build(&format!(r"\A(?:{})\z", translate(pattern)?))
+    full_match_translated(&translate(pattern)?)
+}
+
+/// The same of an expression, or a part of one, that [`translate`] has written.
+///
+/// # Errors
+/// If it is too large, or not in the syntax of the `regex` crate.
+pub fn full_match_translated(pattern: &str) -> Result<Regex, PatternError> {
+    build(&format!(r"\A(?:{pattern})\z"))
 }
 
 /// Compiles an expression that may match anywhere in a value, as that of a `uriRegexRewrite` does.

@@ -9,7 +9,7 @@ use config_schema::snapshot::{
 
 use crate::l4::TcpContext;
 use crate::listen::chain::{Chain, Filter};
-use crate::route::CompiledRoute;
+use crate::route::{CompiledRoute, Shared};
 
 /// Some of its traffic goes to hosts outside of the mesh, or would: what it refuses concerns egress.
 pub(super) fn leaves_mesh(snapshot: &Snapshot, listener: &Listener) -> bool {
@@ -49,7 +49,7 @@ pub(super) fn learning_route(snapshot: &Snapshot) -> Option<Arc<CompiledRoute>> 
         fault: None,
     };
     // Without patterns there is nothing that could fail to compile.
-    CompiledRoute::new(&Arc::new(route)).ok().map(Arc::new)
+    CompiledRoute::new(&Arc::new(route), &mut Shared::default()).ok().map(Arc::new)
 }
 
 /// The chain of TLS connections for hosts that are being learned; `None` if they are not.

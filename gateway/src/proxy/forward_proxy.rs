@@ -8,7 +8,7 @@ use config_schema::snapshot::{
 };
 
 use crate::dns::client_host::{self, BadHost};
-use crate::route::{CompileError, CompiledRoute, HostTable};
+use crate::route::{CompileError, CompiledRoute, HostTable, Shared};
 
 /// Destinations by host and port, compiled.
 #[derive(Debug, Default)]
@@ -127,7 +127,7 @@ impl ForwardPolicy {
 fn route(spec: &ForwardProxy, destination: &ForwardDestination) -> Result<CompiledRoute, CompileError> {
     let to = WeightedDestination { cluster: destination.cluster.clone(), weight: 1, ..WeightedDestination::default() };
     let forward = Forward { destinations: vec![to], retry: spec.retry.clone(), ..Forward::default() };
-    CompiledRoute::new(&Arc::new(Route {
+    let route = Route {
         name: "forward_proxy".to_owned(),
         source: spec.source.clone(),
         matches: RouteMatch { path: PathMatch::Any, ..RouteMatch::default() },
@@ -136,7 +136,8 @@ fn route(spec: &ForwardProxy, destination: &ForwardDestination) -> Result<Compil
         response_headers: Default::default(),
         cors: None,
         fault: None,
-    }))
+    };
+    CompiledRoute::new(&Arc::new(route), &mut Shared::default())
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 
-use config_schema::snapshot::{HeaderMatch, RouteMatch, ValueMatch};
+use config_schema::snapshot::{RouteMatch, ValueMatch};
 use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
-use super::condition::{parameter, query};
+use super::key::Key;
 use super::literals;
-use super::prefix_index::PrefixIndex;
+use super::prefix_index::{End, PrefixIndex};
+use super::shared::Shared;
 use crate::message::RequestHead;
 
 /// Up to so many routes are looked at one by one.
@@ -19,14 +20,32 @@ const FEW: usize = 8;
 /// Keys by which routes are grouped at most, side by side and below each other.
 const MAX_KEYS: usize = 4;
 
-/// Lists of routes, each ascending. So many need no allocation.
-pub(super) type Lists<'a> = SmallVec<[&'a [u32]; 12]>;
+/// Lists of routes. So many need no allocation.
+pub(super) type Lists<'a> = SmallVec<[List<'a>; 8]>;
+
+/// Routes that a request may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct List<'a> {
+    /// Ascending.
+    pub positions: &'a [u32],
+    /// Why they are in question.
+    pub by: Option<Found<'a>>,
+}
+
+/// A value of the request by which routes were found. Where it has several of the key, each finds its own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub key: &'a Key,
+    pub value: &'a [u8],
+    /// It is what the routes ask for; else it begins so.
+    pub equal: bool,
+}
 
 /// Some routes.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     /// Looked at for every request.
-    always: Vec<u32>,
+    always: SmallVec<[u32; 2]>,
     /// Looked at for requests that have their values.
     splits: Vec<Split>,
 }
@@ -42,15 +61,6 @@ struct Split {
     prefix: PrefixIndex,
 }
 
-/// What a value belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Key {
-    Method,
-    Authority,
-    Field(Box<str>),
-    Query(Box<[u8]>),
-}
-
 /// A value that is asked for, or how it begins.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Text {
@@ -62,18 +72,15 @@ pub(super) enum Text {
 pub(super) type Needs = Vec<(Key, Vec<Text>)>;
 
 /// What a route needs.
-pub(super) fn needs(route: &RouteMatch) -> Needs {
-    let header = |header: &HeaderMatch| {
-        let key = match header.name.as_str() {
-            ":method" => Key::Method,
-            ":authority" => Key::Authority,
-            name if name.starts_with(':') => return None,
-            name => Key::Field(name.to_ascii_lowercase().into()),
-        };
-        Some((key, texts(&header.value).filter(|_| !header.invert)?))
-    };
-    let query = route.query.iter().filter_map(|q| Some((Key::Query(q.name.as_bytes().into()), texts(&q.value)?)));
-    route.headers.iter().filter_map(header).chain(query).collect()
+pub(super) fn needs(route: &RouteMatch, shared: &mut Shared) -> Needs {
+    let mut needs = Needs::new();
+    for header in route.headers.iter().filter(|header| !header.invert) {
+        needs.extend(texts(&header.value).map(|texts| (Key::of_header(&header.name, shared), texts)));
+    }
+    for query in &route.query {
+        needs.extend(texts(&query.value).map(|texts| (Key::of_query(&query.name, shared), texts)));
+    }
+    needs
 }
 
 fn texts(value: &ValueMatch) -> Option<Vec<Text>> {
@@ -104,14 +111,26 @@ impl Candidates {
             positions = without;
             splits.push(Split::new(key, with, needs, &used));
         }
-        Candidates { always: positions, splits }
+        Candidates { always: positions.into_iter().collect(), splits }
     }
 
     /// Adds the lists of those routes that the request may take.
-    pub(super) fn collect<'a>(&'a self, request: &RequestHead, lists: &mut Lists<'a>) {
+    pub(super) fn collect<'a>(&'a self, request: &'a RequestHead, lists: &mut Lists<'a>) {
+        self.collect_found(request, None, lists);
+    }
+
+    // Not a part of what calls itself: `by` is then written where it stays.
+    #[inline]
+    fn collect_found<'a>(&'a self, request: &'a RequestHead, by: Option<Found<'a>>, lists: &mut Lists<'a>) {
         if !self.always.is_empty() {
-            lists.push(&self.always);
+            lists.push(List { positions: &self.always, by });
         }
+        if !self.splits.is_empty() {
+            self.collect_splits(request, lists);
+        }
+    }
+
+    fn collect_splits<'a>(&'a self, request: &'a RequestHead, lists: &mut Lists<'a>) {
         for split in &self.splits {
             split.collect(request, lists);
         }
@@ -142,34 +161,23 @@ impl Split {
                 Text::Begins(prefix) => prefixes.push((prefix, group)),
             }
         }
-        split.prefix = PrefixIndex::new(&prefixes);
+        split.prefix = PrefixIndex::new(End::Front, &prefixes);
         split
     }
 
-    fn collect<'a>(&'a self, request: &RequestHead, lists: &mut Lists<'a>) {
-        match &self.key {
-            Key::Method => self.of_value(&request.method, request, lists),
-            Key::Authority => self.of_value(request.authority.as_deref().unwrap_or_default(), request, lists),
-            Key::Field(name) => {
-                for value in request.headers.get_all(name) {
-                    self.of_value(value, request, lists);
-                }
+    fn collect<'a>(&'a self, request: &'a RequestHead, lists: &mut Lists<'a>) {
+        self.key.any_value(request, |value| {
+            let found = |equal| Some(Found { key: &self.key, value, equal });
+            if let Some(group) = self.exact.get(value) {
+                self.groups[*group as usize].collect_found(request, found(true), lists);
             }
-            Key::Query(name) => {
-                if let Some(value) = parameter(query(request), name) {
-                    self.of_value(value, request, lists);
-                }
+            if !self.prefix.is_empty() {
+                self.prefix.for_each_match(value, |group| {
+                    self.groups[group as usize].collect_found(request, found(false), lists)
+                });
             }
-        }
-    }
-
-    fn of_value<'a>(&'a self, value: &[u8], request: &RequestHead, lists: &mut Lists<'a>) {
-        if let Some(group) = self.exact.get(value) {
-            self.groups[*group as usize].collect(request, lists);
-        }
-        for group in self.prefix.matches(value).flatten() {
-            self.groups[*group as usize].collect(request, lists);
-        }
+            false
+        });
     }
 }
 
@@ -207,7 +215,7 @@ fn best_key(positions: &[u32], needs: &[Needs], used: &[Key]) -> Option<Key> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use config_schema::snapshot::QueryMatch;
+    use config_schema::snapshot::{HeaderMatch, QueryMatch};
 
     use super::*;
     use crate::headers::Name;
@@ -236,11 +244,11 @@ mod tests {
     }
 
     fn found(routes: &[RouteMatch], request: &RequestHead) -> Vec<u32> {
-        let needs: Vec<Needs> = routes.iter().map(needs).collect();
+        let needs: Vec<Needs> = routes.iter().map(|route| needs(route, &mut Shared::default())).collect();
         let candidates = Candidates::new((0..routes.len() as u32).collect(), &needs);
         let mut lists = Lists::new();
         candidates.collect(request, &mut lists);
-        let mut all: Vec<u32> = lists.into_iter().flatten().copied().collect();
+        let mut all: Vec<u32> = lists.into_iter().flat_map(|list| list.positions).copied().collect();
         all.sort_unstable();
         all
     }

@@ -4,8 +4,11 @@ use std::fmt;
 
 use config_schema::re2;
 use config_schema::snapshot::{HeaderMatch, PathMatch, QueryMatch, RouteMatch, ValueMatch};
-use regex::bytes::Regex;
 
+use super::candidates::Found;
+use super::key::Key;
+use super::pattern::Pattern;
+use super::shared::Shared;
 use crate::message::RequestHead;
 
 /// A route that cannot be compiled.
@@ -34,17 +37,17 @@ pub enum ValueMatcher {
     /// Starts with.
     Prefix(Box<[u8]>),
     /// The whole value.
-    Regex(Regex),
+    Pattern(Pattern),
 }
 
 impl ValueMatcher {
     /// Compiles.
-    pub fn new(value: &ValueMatch) -> Result<Self, CompileError> {
+    pub fn new(value: &ValueMatch, shared: &mut Shared) -> Result<Self, CompileError> {
         Ok(match value {
             ValueMatch::Present => ValueMatcher::Present,
             ValueMatch::Exact(text) => ValueMatcher::Exact(text.as_bytes().into()),
             ValueMatch::Prefix(text) => ValueMatcher::Prefix(text.as_bytes().into()),
-            ValueMatch::Regex(pattern) => ValueMatcher::Regex(re2::full_match(pattern)?),
+            ValueMatch::Regex(pattern) => ValueMatcher::Pattern(Pattern::new(pattern, shared)?),
         })
     }
 
@@ -54,7 +57,7 @@ impl ValueMatcher {
             ValueMatcher::Present => true,
             ValueMatcher::Exact(text) => **text == *value,
             ValueMatcher::Prefix(text) => value.starts_with(text),
-            ValueMatcher::Regex(pattern) => pattern.is_match(value),
+            ValueMatcher::Pattern(pattern) => pattern.is_match(value),
         }
     }
 }
@@ -63,8 +66,7 @@ impl ValueMatcher {
 #[derive(Debug)]
 pub(super) struct Condition {
     path: PathCheck,
-    headers: Vec<(HeaderName, ValueMatcher, bool)>,
-    query: Vec<(Box<[u8]>, ValueMatcher)>,
+    values: Box<[ValueCheck]>,
     /// It asks for a claim of a verified token. Tokens are not verified yet, so that no request has one.
     asks_for_claim: bool,
 }
@@ -75,98 +77,79 @@ enum PathCheck {
     Indexed,
     /// The index checked the prefix; the path must end there or go on with a slash.
     SegmentEnd(usize),
-    Regex(Regex),
+    Pattern(Pattern),
 }
 
+/// What a field or a parameter of the query must be.
 #[derive(Debug)]
-enum HeaderName {
-    Method,
-    Authority,
-    Scheme,
-    Path,
-    Field(Box<str>),
-}
-
-impl HeaderName {
-    fn new(name: &str) -> Self {
-        match &*name.to_ascii_lowercase() {
-            ":method" => HeaderName::Method,
-            ":authority" | "host" => HeaderName::Authority,
-            ":scheme" => HeaderName::Scheme,
-            ":path" => HeaderName::Path,
-            field => HeaderName::Field(field.into()),
-        }
-    }
+struct ValueCheck {
+    key: Key,
+    value: ValueMatcher,
+    invert: bool,
+    /// The value by which the route was found is enough: nothing is said of a field's other values.
+    of_one_value: bool,
 }
 
 impl Condition {
     /// Compiles.
-    pub(super) fn new(route: &RouteMatch) -> Result<Self, CompileError> {
+    pub(super) fn new(route: &RouteMatch, shared: &mut Shared) -> Result<Self, CompileError> {
         let path = match &route.path {
             PathMatch::Any | PathMatch::Exact(_) | PathMatch::Prefix(_) => PathCheck::Indexed,
             PathMatch::SegmentPrefix(prefix) => PathCheck::SegmentEnd(prefix.strip_suffix('/').unwrap_or(prefix).len()),
-            PathMatch::Regex(pattern) => PathCheck::Regex(re2::full_match(pattern)?),
+            PathMatch::Regex(pattern) => PathCheck::Pattern(Pattern::new(pattern, shared)?),
         };
-        let header = |h: &HeaderMatch| Ok((HeaderName::new(&h.name), ValueMatcher::new(&h.value)?, h.invert));
-        let query = |q: &QueryMatch| Ok((q.name.as_bytes().into(), ValueMatcher::new(&q.value)?));
-        Ok(Condition {
-            path,
-            headers: route.headers.iter().map(header).collect::<Result<_, CompileError>>()?,
-            query: route.query.iter().map(query).collect::<Result<_, CompileError>>()?,
-            asks_for_claim: route.claims.iter().any(|claim| !claim.invert),
-        })
+        let mut values: Vec<ValueCheck> = Vec::with_capacity(route.headers.len() + route.query.len());
+        let mut add = |key: Key, value: ValueMatcher, invert: bool| {
+            // Of several conditions on one field each may hold for another value.
+            let of_one_value = !invert && values.iter().all(|earlier| earlier.key != key);
+            values.push(ValueCheck { key, value, invert, of_one_value });
+        };
+        for HeaderMatch { name, value, invert } in &route.headers {
+            add(Key::of_header(name, shared), ValueMatcher::new(value, shared)?, *invert);
+        }
+        for QueryMatch { name, value } in &route.query {
+            add(Key::of_query(name, shared), ValueMatcher::new(value, shared)?, false);
+        }
+        let asks_for_claim = route.claims.iter().any(|claim| !claim.invert);
+        Ok(Condition { path, values: values.into(), asks_for_claim })
     }
 
-    /// Whether the rest of the condition holds.
-    pub(super) fn holds(&self, request: &RequestHead, path: &[u8]) -> bool {
+    /// Whether the rest of the condition holds. `by`: the value by which the index has found the route.
+    pub(super) fn holds(&self, request: &RequestHead, path: &[u8], by: Option<Found<'_>>) -> bool {
         let path_holds = match &self.path {
             PathCheck::Indexed => true,
             PathCheck::SegmentEnd(end) => matches!(path.get(*end), None | Some(b'/')),
-            PathCheck::Regex(pattern) => pattern.is_match(path),
+            PathCheck::Pattern(pattern) => pattern.is_match(path),
         };
         path_holds
             && !self.asks_for_claim
-            && self.headers.iter().all(|(name, value, invert)| header_holds(request, name, value, *invert))
-            && (self.query.is_empty() || self.query_holds(request))
-    }
-
-    fn query_holds(&self, request: &RequestHead) -> bool {
-        let query = query(request);
-        self.query.iter().all(|(name, value)| parameter(query, name).is_some_and(|found| value.matches(found)))
+            && self.values.iter().all(|check| match by {
+                Some(found) if check.of_one_value && check.key.is(found.key) => check.holds_for(found),
+                _ => check.holds(request),
+            })
     }
 }
 
-/// Query without its mark.
-pub(super) fn query(request: &RequestHead) -> &[u8] {
-    let query = request.query_with_mark();
-    query.strip_prefix(b"?").unwrap_or(query)
-}
-
-fn header_holds(request: &RequestHead, name: &HeaderName, value: &ValueMatcher, invert: bool) -> bool {
-    let single = |text: &[u8]| value.matches(text) != invert;
-    match name {
-        HeaderName::Method => single(&request.method),
-        HeaderName::Authority => single(request.authority.as_deref().unwrap_or_default()),
-        HeaderName::Scheme => single(&request.scheme),
-        HeaderName::Path => single(&request.path),
-        HeaderName::Field(name) => {
-            let mut values = request.headers.get_all(name).peekable();
-            if values.peek().is_none() {
-                // `withoutHeaders` takes a missing field for an empty one, but asks for presence as it is.
-                return invert && (matches!(value, ValueMatcher::Present) || !value.matches(b""));
-            }
-            values.any(|found| value.matches(found)) != invert
-        }
+impl ValueCheck {
+    fn holds(&self, request: &RequestHead) -> bool {
+        let mut missing = true;
+        let fits = self.key.any_value(request, |value| {
+            missing = false;
+            self.value.matches(value)
+        });
+        // `withoutHeaders` takes a missing field for an empty one, but asks for presence as it is.
+        let fits = if missing && self.invert {
+            !matches!(self.value, ValueMatcher::Present) && self.value.matches(b"")
+        } else {
+            fits
+        };
+        fits != self.invert
     }
-}
 
-/// First value of a query parameter, undecoded; a name without `=` has an empty value.
-pub fn parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    query.split(|b| *b == b'&').find_map(|pair| match memchr::memchr(b'=', pair) {
-        Some(at) if pair[..at] == *name => Some(&pair[at + 1..]),
-        None if pair == name => Some(&[][..]),
-        Some(_) | None => None,
-    })
+    /// The first condition on a key is the one by which the index knows its route: an equal value was looked up.
+    fn holds_for(&self, found: Found<'_>) -> bool {
+        found.equal && matches!(self.value, ValueMatcher::Exact(_)) || self.value.matches(found.value)
+    }
 }
 
 #[cfg(test)]
@@ -186,8 +169,9 @@ mod tests {
             (vec![claim(true)], true),
             (vec![claim(true), claim(false)], false),
         ] {
-            let condition = Condition::new(&RouteMatch { claims, ..RouteMatch::default() }).unwrap();
-            assert_eq!(condition.holds(&request, b"/"), holds);
+            let condition =
+                Condition::new(&RouteMatch { claims, ..RouteMatch::default() }, &mut Shared::default()).unwrap();
+            assert_eq!(condition.holds(&request, b"/", None), holds);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use config_schema::re2;
 use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::{ExtractKind, Extractor, Seq};
 
 /// An expression with more beginnings (or endings) than this counts as having none.
@@ -9,18 +10,27 @@ const MAX_LITERALS: usize = 16;
 
 /// Texts with one of which every value begins that fits the whole expression. Only the empty text if nothing is known.
 pub(super) fn beginnings(pattern: &str) -> Vec<Vec<u8>> {
-    extract(pattern, ExtractKind::Prefix, Seq::keep_first_bytes)
+    extract(pattern, ExtractKind::Prefix, Seq::keep_first_bytes, <[u8]>::starts_with)
 }
 
 /// Texts with one of which every value ends that fits the whole expression. Only the empty text if nothing is known.
 pub(super) fn endings(pattern: &str) -> Vec<Vec<u8>> {
-    extract(pattern, ExtractKind::Suffix, Seq::keep_last_bytes)
+    extract(pattern, ExtractKind::Suffix, Seq::keep_last_bytes, <[u8]>::ends_with)
 }
 
-fn extract(pattern: &str, kind: ExtractKind, shorten: fn(&mut Seq, usize)) -> Vec<Vec<u8>> {
+/// Reads an expression that [`re2::translate`] has written.
+pub(super) fn parse(translated: &str) -> Option<Hir> {
+    ParserBuilder::new().utf8(false).build().parse(translated).ok()
+}
+
+fn extract(
+    pattern: &str,
+    kind: ExtractKind,
+    shorten: fn(&mut Seq, usize),
+    implies: fn(&[u8], &[u8]) -> bool,
+) -> Vec<Vec<u8>> {
     let unknown = || vec![Vec::new()];
-    let Some(hir) = re2::translate(pattern).ok().and_then(|p| ParserBuilder::new().utf8(false).build().parse(&p).ok())
-    else {
+    let Some(hir) = re2::translate(pattern).ok().and_then(|translated| parse(&translated)) else {
         return unknown();
     };
     let mut literals = Extractor::new().kind(kind).extract(&hir);
@@ -31,7 +41,16 @@ fn extract(pattern: &str, kind: ExtractKind, shorten: fn(&mut Seq, usize)) -> Ve
     }
     match literals.literals() {
         Some(literals) if !literals.is_empty() && literals.len() <= MAX_LITERALS => {
-            literals.iter().map(|literal| literal.as_bytes().to_vec()).collect()
+            let mut texts: Vec<&[u8]> = literals.iter().map(|literal| literal.as_bytes()).collect();
+            texts.sort_by_key(|text| text.len());
+            // What begins (or ends) with a longer one does so with the shorter one too.
+            let mut least: Vec<Vec<u8>> = Vec::new();
+            for text in texts {
+                if !least.iter().any(|shorter| implies(text, shorter)) {
+                    least.push(text.to_vec());
+                }
+            }
+            least
         }
         Some(_) | None => unknown(),
     }

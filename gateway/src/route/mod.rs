@@ -7,17 +7,23 @@
 mod candidates;
 mod condition;
 mod host;
+mod key;
 mod literals;
 mod path_index;
+mod pattern;
 mod prefix_index;
 mod redirect;
 mod rewrite;
+mod shared;
 mod table;
 
-pub use condition::{CompileError, ValueMatcher, parameter as query_parameter};
+pub use condition::{CompileError, ValueMatcher};
 pub use host::{HostTable, normalize_host};
+pub use key::parameter as query_parameter;
+pub use pattern::Pattern;
 pub use redirect::location;
 pub use rewrite::PathRewriter;
+pub use shared::Shared;
 pub use table::{CompiledRoute, Matched, RouteTable, VirtualHost};
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use config_schema::snapshot::{PathMatch, RouteMatch};
 use rustc_hash::FxBuildHasher;
-use smallvec::SmallVec;
 
-use super::candidates::{self, Candidates, Lists, Needs};
+use super::candidates::{self, Candidates, Found, Lists, Needs};
 use super::literals;
-use super::prefix_index::PrefixIndex;
+use super::prefix_index::{End, PrefixIndex};
+use super::shared::Shared;
 use crate::message::RequestHead;
 
 /// Index over the conditions of some routes.
@@ -18,7 +18,7 @@ pub(super) struct PathIndex {
     groups: Vec<Candidates>,
     exact: HashMap<Box<[u8]>, u32, FxBuildHasher>,
     prefix: PrefixIndex,
-    /// Regular expressions that are told apart by how their matches end; keys from back to front.
+    /// Regular expressions that are told apart by how their matches end.
     suffix: PrefixIndex,
     /// The same for conditions that ignore case; keys in lower case.
     exact_folded: HashMap<Box<[u8]>, u32, FxBuildHasher>,
@@ -37,9 +37,9 @@ enum Place {
 
 impl PathIndex {
     /// Indexes route conditions by their position.
-    pub(super) fn new<'a>(matches: impl Iterator<Item = &'a RouteMatch>) -> Self {
+    pub(super) fn new<'a>(matches: impl Iterator<Item = &'a RouteMatch>, shared: &mut Shared) -> Self {
         let routes: Vec<&RouteMatch> = matches.collect();
-        let needs: Vec<Needs> = routes.iter().map(|route| candidates::needs(route)).collect();
+        let needs: Vec<Needs> = routes.iter().map(|route| candidates::needs(route, shared)).collect();
         let mut places: BTreeMap<Place, Vec<u32>> = BTreeMap::new();
         for (position, of_route) in places_of(&routes).into_iter().enumerate() {
             for place in of_route {
@@ -59,47 +59,52 @@ impl PathIndex {
                 Place::PrefixFolded(prefix) => folded.push((prefix, group)),
             }
         }
-        let view = |list: &[(Vec<u8>, u32)]| {
-            PrefixIndex::new(&list.iter().map(|(text, group)| (text.as_slice(), *group)).collect::<Vec<_>>())
+        let view = |end: End, list: &[(Vec<u8>, u32)]| {
+            PrefixIndex::new(end, &list.iter().map(|(text, group)| (text.as_slice(), *group)).collect::<Vec<_>>())
         };
-        (index.prefix, index.suffix, index.prefix_folded) = (view(&prefixes), view(&suffixes), view(&folded));
+        index.prefix = view(End::Front, &prefixes);
+        index.suffix = view(End::Back, &suffixes);
+        index.prefix_folded = view(End::Front, &folded);
         index
     }
 
-    /// Calls `accept` with the positions of routes that the request may take, in ascending order, until it returns true.
-    pub(super) fn find(&self, path: &[u8], request: &RequestHead, mut accept: impl FnMut(u32) -> bool) -> Option<u32> {
+    /// Calls `accept` with the positions of routes that the request may take, in ascending order, until it returns true;
+    /// beside them the value by which each was found, if one was. One that several values find comes as often.
+    pub(super) fn find(
+        &self,
+        path: &[u8],
+        request: &RequestHead,
+        mut accept: impl FnMut(u32, Option<Found<'_>>) -> bool,
+    ) -> Option<u32> {
         let mut lists = Lists::new();
         self.collect(path, request, &mut lists);
         if let [only] = lists.as_slice() {
-            return only.iter().copied().find(|position| accept(*position));
+            return only.positions.iter().copied().find(|position| accept(*position, only.by));
         }
         loop {
-            let (list, position) = lists
+            let (n, position) = lists
                 .iter()
                 .enumerate()
-                .filter_map(|(n, list)| list.first().map(|position| (n, *position)))
+                .filter_map(|(n, list)| list.positions.first().map(|position| (n, *position)))
                 .min_by_key(|(_, position)| *position)?;
-            if accept(position) {
+            if accept(position, lists[n].by) {
                 return Some(position);
             }
-            lists[list] = &lists[list][1..];
+            lists[n].positions = &lists[n].positions[1..];
         }
     }
 
-    fn collect<'a>(&'a self, path: &[u8], request: &RequestHead, lists: &mut Lists<'a>) {
-        let mut add = |group: &u32| self.groups[*group as usize].collect(request, lists);
-        self.prefix.matches(path).flatten().for_each(&mut add);
+    fn collect<'a>(&'a self, path: &[u8], request: &'a RequestHead, lists: &mut Lists<'a>) {
+        let mut add = |group: u32| self.groups[group as usize].collect(request, lists);
+        self.prefix.for_each_match(path, &mut add);
         if !self.exact.is_empty() {
-            self.exact.get(path).into_iter().for_each(&mut add);
+            self.exact.get(path).copied().into_iter().for_each(&mut add);
         }
-        if !self.suffix.is_empty() {
-            let reversed: SmallVec<[u8; 256]> = path.iter().rev().copied().collect();
-            self.suffix.matches(&reversed).flatten().for_each(&mut add);
-        }
+        self.suffix.for_each_match(path, &mut add);
         if !self.exact_folded.is_empty() || !self.prefix_folded.is_empty() {
             let folded = path.to_ascii_lowercase();
-            self.exact_folded.get(folded.as_slice()).into_iter().for_each(&mut add);
-            self.prefix_folded.matches(&folded).flatten().for_each(&mut add);
+            self.exact_folded.get(folded.as_slice()).copied().into_iter().for_each(&mut add);
+            self.prefix_folded.for_each_match(&folded, &mut add);
         }
     }
 }
@@ -130,10 +135,9 @@ struct Literals {
 impl Literals {
     fn of(route: &RouteMatch) -> Option<Self> {
         let PathMatch::Regex(pattern) = &route.path else { return None };
-        let backwards = |text: Vec<u8>| Place::Suffix(text.into_iter().rev().collect());
         Some(Literals {
             begins: literals::beginnings(pattern).into_iter().map(Place::Prefix).collect(),
-            ends: literals::endings(pattern).into_iter().map(backwards).collect(),
+            ends: literals::endings(pattern).into_iter().map(Place::Suffix).collect(),
         })
     }
 }
@@ -170,10 +174,14 @@ mod tests {
     /// Positions that are looked at for a path if none is accepted.
     fn looked_at(routes: &[RouteMatch], path: &str) -> Vec<u32> {
         let mut seen = Vec::new();
-        PathIndex::new(routes.iter()).find(path.as_bytes(), &RequestHead::unread(Version::Http11), |position| {
-            seen.push(position);
-            false
-        });
+        PathIndex::new(routes.iter(), &mut Shared::default()).find(
+            path.as_bytes(),
+            &RequestHead::unread(Version::Http11),
+            |position, _| {
+                seen.push(position);
+                false
+            },
+        );
         seen
     }
 
@@ -189,8 +197,8 @@ mod tests {
             path(PathMatch::Exact("/other".into())),
         ];
         assert_eq!(looked_at(&routes, "/api/v1/x"), [0, 1, 2, 3, 4, 5]);
-        let index = PathIndex::new(routes.iter());
-        assert_eq!(index.find(b"/api/v1/x", &RequestHead::unread(Version::Http11), |n| n > 0), Some(1));
+        let index = PathIndex::new(routes.iter(), &mut Shared::default());
+        assert_eq!(index.find(b"/api/v1/x", &RequestHead::unread(Version::Http11), |n, _| n > 0), Some(1));
     }
 
     /// Of thousands of routes a request looks at those that it may take, not at those before them.

@@ -1,4 +1,4 @@
-//! Longest-prefix search over many prefixes in a handful of hash probes.
+//! Longest-prefix search over many prefixes in a handful of hash probes; the same for suffixes.
 //!
 //! Binary search over the distinct prefix lengths (Waldvogel et al., SIGCOMM 1997): each prefix leaves markers at the
 //! lengths where the search for it must turn to longer ones, and every marker knows the longest prefix that it covers,
@@ -7,59 +7,76 @@
 use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
 
-/// Prefixes, each with the ordered list of what hangs on it.
+/// From which end of a text its parts are taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum End {
+    #[default]
+    Front,
+    Back,
+}
+
+impl End {
+    /// The part of that length; `None` if the text is shorter.
+    fn part(self, text: &[u8], length: usize) -> Option<&[u8]> {
+        match self {
+            End::Front => text.get(..length),
+            End::Back => text.get(text.len().checked_sub(length)?..),
+        }
+    }
+}
+
+/// Prefixes (or suffixes), each with the ordered list of what hangs on it.
 #[derive(Debug, Default)]
 pub(super) struct PrefixIndex {
+    end: End,
     /// Distinct lengths, ascending.
-    lengths: Vec<usize>,
+    lengths: Box<[usize]>,
     /// Prefixes and markers: index into `nodes` of the longest prefix covered, if any.
     table: HashMap<Box<[u8]>, Option<u32>, FxBuildHasher>,
-    nodes: Vec<Node>,
+    nodes: Box<[Node]>,
 }
 
 #[derive(Debug)]
 struct Node {
     parent: Option<u32>,
-    items: Vec<u32>,
+    /// Most have one.
+    items: SmallVec<[u32; 2]>,
 }
 
 impl PrefixIndex {
     /// Builds the index. `entries`: prefix and item, items ascending.
-    pub(super) fn new(entries: &[(&[u8], u32)]) -> Self {
-        let mut index = PrefixIndex::default();
-        let mut by_prefix: HashMap<&[u8], u32> = HashMap::new();
+    pub(super) fn new(end: End, entries: &[(&[u8], u32)]) -> Self {
+        let mut by_prefix: HashMap<&[u8], u32, FxBuildHasher> = HashMap::default();
         let mut prefixes: Vec<&[u8]> = Vec::new();
+        let mut nodes: Vec<Node> = Vec::new();
         for (prefix, item) in entries {
             let node = *by_prefix.entry(prefix).or_insert_with(|| {
                 prefixes.push(prefix);
-                index.nodes.push(Node { parent: None, items: Vec::new() });
-                (index.nodes.len() - 1) as u32
+                nodes.push(Node { parent: None, items: SmallVec::new() });
+                (nodes.len() - 1) as u32
             });
-            index.nodes[node as usize].items.push(*item);
+            nodes[node as usize].items.push(*item);
         }
-        index.lengths = prefixes.iter().map(|p| p.len()).collect();
-        index.lengths.sort_unstable();
-        index.lengths.dedup();
+        let mut lengths: Vec<usize> = prefixes.iter().map(|p| p.len()).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
         let longest = |text: &[u8]| {
-            index.lengths.iter().rev().filter(|n| **n <= text.len()).find_map(|n| by_prefix.get(&text[..*n]).copied())
+            lengths.iter().rev().filter_map(|n| end.part(text, *n)).find_map(|part| by_prefix.get(part).copied())
         };
         let mut table: HashMap<Box<[u8]>, Option<u32>, FxBuildHasher> = HashMap::default();
         for prefix in &prefixes {
             let own = by_prefix.get(prefix).copied();
             table.insert((*prefix).into(), own);
-            for length in search_path(&index.lengths, prefix.len()) {
-                let marker = &prefix[..length];
+            for marker in search_path(&lengths, prefix.len()).into_iter().filter_map(|n| end.part(prefix, n)) {
                 table.entry(marker.into()).or_insert_with(|| longest(marker));
             }
         }
-        let parents: Vec<Option<u32>> =
-            prefixes.iter().map(|p| p.len().checked_sub(1).and_then(|shorter| longest(&p[..shorter]))).collect();
-        for (node, parent) in index.nodes.iter_mut().zip(parents) {
-            node.parent = parent;
+        for (node, prefix) in nodes.iter_mut().zip(&prefixes) {
+            node.parent = prefix.len().checked_sub(1).and_then(|n| end.part(prefix, n)).and_then(longest);
         }
-        index.table = table;
-        index
+        PrefixIndex { end, lengths: lengths.into(), table, nodes: nodes.into() }
     }
 
     /// Nothing is in it.
@@ -67,28 +84,28 @@ impl PrefixIndex {
         self.nodes.is_empty()
     }
 
-    /// The item lists of all prefixes of `text`, longest prefix first.
-    pub(super) fn matches<'a>(&'a self, text: &[u8]) -> impl Iterator<Item = &'a [u32]> + use<'a> {
+    /// Calls `found` with the items of all prefixes of `text`, those of the longest prefix first.
+    pub(super) fn for_each_match(&self, text: &[u8], mut found: impl FnMut(u32)) {
         let mut next = self.longest(text);
-        std::iter::from_fn(move || {
-            let node = &self.nodes[next? as usize];
+        while let Some(node) = next.and_then(|node| self.nodes.get(node as usize)) {
+            for item in &node.items {
+                found(*item);
+            }
             next = node.parent;
-            Some(node.items.as_slice())
-        })
+        }
     }
 
     fn longest(&self, text: &[u8]) -> Option<u32> {
-        let (mut low, mut high) = (0, self.lengths.len());
+        let mut lengths = &*self.lengths;
         let mut best = None;
-        while low < high {
-            let middle = (low + high) / 2;
-            let length = self.lengths[middle];
-            match text.get(..length).and_then(|key| self.table.get(key)) {
+        while let Some(length) = lengths.get(lengths.len() / 2) {
+            let (shorter, longer) = lengths.split_at(lengths.len() / 2);
+            match self.end.part(text, *length).and_then(|key| self.table.get(key)) {
                 Some(covered) => {
                     best = covered.or(best);
-                    low = middle + 1;
+                    lengths = &longer[1..];
                 }
-                None => high = middle,
+                None => lengths = shorter,
             }
         }
         best
@@ -117,7 +134,17 @@ mod tests {
 
     fn find(prefixes: &[&str], text: &str) -> Vec<u32> {
         let entries: Vec<(&[u8], u32)> = prefixes.iter().enumerate().map(|(n, p)| (p.as_bytes(), n as u32)).collect();
-        PrefixIndex::new(&entries).matches(text.as_bytes()).flatten().copied().collect()
+        let mut found = Vec::new();
+        PrefixIndex::new(End::Front, &entries).for_each_match(text.as_bytes(), |item| found.push(item));
+        // From the back the mirrored prefixes fit the mirrored text.
+        let mirrored: Vec<(Vec<u8>, u32)> =
+            entries.iter().map(|(prefix, item)| (prefix.iter().rev().copied().collect(), *item)).collect();
+        let suffixes: Vec<(&[u8], u32)> = mirrored.iter().map(|(suffix, item)| (suffix.as_slice(), *item)).collect();
+        let mut from_back = Vec::new();
+        let text: Vec<u8> = text.bytes().rev().collect();
+        PrefixIndex::new(End::Back, &suffixes).for_each_match(&text, |item| from_back.push(item));
+        assert_eq!(found, from_back);
+        found
     }
 
     #[test]

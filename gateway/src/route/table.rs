@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use config_schema::snapshot::{self, RouteAction};
 
+use super::candidates::Found;
 use super::condition::{CompileError, Condition};
 use super::host::{HostTable, normalize_host};
 use super::path_index::PathIndex;
 use super::rewrite::PathRewriter;
+use super::shared::Shared;
 use crate::message::RequestHead;
 use crate::policy::cors::CompiledCors;
 use crate::policy::header_ops::CompiledOps;
@@ -75,12 +77,13 @@ pub enum Matched<'a> {
 impl RouteTable {
     /// Compiles. A route that does not compile is left out and reported; the others serve.
     pub fn new(table: &snapshot::RouteTable, errors: &mut Vec<(snapshot::ObjectRef, CompileError)>) -> Self {
+        let mut shared = Shared::default();
         let mut compiled = RouteTable { name: table.name.clone(), ..RouteTable::default() };
         for virtual_host in &table.virtual_hosts {
             for domain in &virtual_host.domains {
                 compiled.hosts.insert(domain, compiled.virtual_hosts.len());
             }
-            compiled.virtual_hosts.push(VirtualHost::new(virtual_host, errors));
+            compiled.virtual_hosts.push(VirtualHost::new(virtual_host, &mut shared, errors));
         }
         compiled
     }
@@ -103,10 +106,14 @@ impl RouteTable {
 }
 
 impl VirtualHost {
-    fn new(virtual_host: &snapshot::VirtualHost, errors: &mut Vec<(snapshot::ObjectRef, CompileError)>) -> Self {
+    fn new(
+        virtual_host: &snapshot::VirtualHost,
+        shared: &mut Shared,
+        errors: &mut Vec<(snapshot::ObjectRef, CompileError)>,
+    ) -> Self {
         let mut routes = Vec::with_capacity(virtual_host.routes.len());
         for route in &virtual_host.routes {
-            match CompiledRoute::new(route) {
+            match CompiledRoute::new(route, shared) {
                 Ok(compiled) => routes.push(Arc::new(compiled)),
                 Err(error) => errors.push((route.source.clone(), error)),
             }
@@ -114,22 +121,23 @@ impl VirtualHost {
         VirtualHost {
             name: virtual_host.name.clone(),
             require_tls: virtual_host.require_tls,
-            index: PathIndex::new(routes.iter().map(|route| &route.spec.matches)),
+            index: PathIndex::new(routes.iter().map(|route| &route.spec.matches), shared),
             routes,
         }
     }
 
     fn find(&self, request: &RequestHead) -> Option<&Arc<CompiledRoute>> {
         let path = request.path_only();
-        let position =
-            self.index.find(path, request, |position| self.routes[position as usize].condition.holds(request, path))?;
+        let holds =
+            |position: u32, by: Option<Found<'_>>| self.routes[position as usize].condition.holds(request, path, by);
+        let position = self.index.find(path, request, holds)?;
         self.routes.get(position as usize)
     }
 }
 
 impl CompiledRoute {
     /// Compiles a route.
-    pub fn new(route: &Arc<snapshot::Route>) -> Result<Self, CompileError> {
+    pub fn new(route: &Arc<snapshot::Route>, shared: &mut Shared) -> Result<Self, CompileError> {
         let mut ops = RouteOps {
             request: CompiledOps::new(&route.request_headers)?,
             response: CompiledOps::new(&route.response_headers)?,
@@ -162,9 +170,9 @@ impl CompiledRoute {
         }
         Ok(CompiledRoute {
             name: route.name.as_str().into(),
-            condition: Condition::new(&route.matches)?,
+            condition: Condition::new(&route.matches, shared)?,
             path_rewrite,
-            cors: route.cors.as_ref().map(CompiledCors::new).transpose()?,
+            cors: route.cors.as_ref().map(|cors| CompiledCors::new(cors, shared)).transpose()?,
             ops,
             total_weight,
             spec: Arc::clone(route),

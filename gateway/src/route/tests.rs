@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::condition::Condition;
+use super::shared::Shared;
 use super::{Matched, RouteTable};
 use crate::headers::Name;
 use crate::message::{RequestHead, Version};
@@ -53,7 +54,7 @@ fn value_matches() -> impl Strategy<Value = ValueMatch> {
 }
 
 fn header_matches() -> impl Strategy<Value = HeaderMatch> {
-    let names = select(vec![":method", ":authority", ":scheme", ":path", "x-a", "X-B"]);
+    let names = select(vec![":method", ":authority", ":scheme", ":path", "host", "x-a", "X-B"]);
     (names, value_matches(), prop::bool::weighted(0.2)).prop_map(|(name, value, invert)| HeaderMatch {
         name: name.to_owned(),
         value,
@@ -116,7 +117,7 @@ fn first_of(routes: &[RouteMatch], request: &RequestHead) -> Option<usize> {
     let path = request.path_only();
     routes.iter().position(|route| {
         let rest = RouteMatch { path: PathMatch::Any, ..route.clone() };
-        path_holds(route, path) && Condition::new(&rest).unwrap().holds(request, path)
+        path_holds(route, path) && Condition::new(&rest, &mut Shared::default()).unwrap().holds(request, path, None)
     })
 }
 
