@@ -80,6 +80,33 @@ impl Flag {
             Flag::Unauthorized => "UAEX",
         }
     }
+
+    /// Envoy's long form.
+    fn long(self) -> &'static str {
+        match self {
+            Flag::NoHealthyUpstream => "NoHealthyUpstream",
+            Flag::UpstreamRequestTimeout => "UpstreamRequestTimeout",
+            Flag::LocalReset => "LocalReset",
+            Flag::UpstreamRemoteReset => "UpstreamRemoteReset",
+            Flag::UpstreamConnectionFailure => "UpstreamConnectionFailure",
+            Flag::UpstreamConnectionTermination => "UpstreamConnectionTermination",
+            Flag::UpstreamOverflow => "UpstreamOverflow",
+            Flag::NoRouteFound => "NoRouteFound",
+            Flag::DelayInjected => "DelayInjected",
+            Flag::FaultInjected => "FaultInjected",
+            Flag::DownstreamConnectionTermination => "DownstreamConnectionTermination",
+            Flag::UpstreamRetryLimitExceeded => "UpstreamRetryLimitExceeded",
+            Flag::StreamIdleTimeout => "StreamIdleTimeout",
+            Flag::DownstreamProtocolError => "DownstreamProtocolError",
+            Flag::DurationTimeout => "DurationTimeout",
+            Flag::UpstreamProtocolError => "UpstreamProtocolError",
+            Flag::NoClusterFound => "NoClusterFound",
+            Flag::DnsResolutionFailed => "DnsResolutionFailed",
+            Flag::OverloadManager => "OverloadManagerTerminated",
+            Flag::DownstreamRemoteReset => "DownstreamRemoteReset",
+            Flag::Unauthorized => "UnauthorizedExternalService",
+        }
+    }
 }
 
 /// The flags of a request, in the order in which they were raised. At most eight are kept; no request raises more.
@@ -106,6 +133,15 @@ impl Flags {
     /// Whether it is raised.
     pub fn has(&self, flag: Flag) -> bool {
         self.list.contains(&Some(flag))
+    }
+
+    /// In words, as `%RESPONSE_FLAGS_LONG%` has them.
+    pub fn long(&self) -> String {
+        if self.is_empty() {
+            return "-".to_owned();
+        }
+        let words: Vec<&str> = self.list.iter().flatten().map(|flag| flag.long()).collect();
+        words.join(",")
     }
 
     /// None is raised.

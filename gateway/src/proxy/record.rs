@@ -22,6 +22,8 @@ pub struct Connection {
     pub peer_ip: Bytes,
     /// Our end of the socket, or what a PROXY protocol header says it is.
     pub local: SocketAddr,
+    /// Our end of the socket itself.
+    pub own: SocketAddr,
     /// Where the client was going before its connection was redirected to us.
     pub dialled: Option<SocketAddr>,
     /// SNI, empty if there was none.
@@ -43,6 +45,8 @@ pub struct TlsInfo {
     pub alpn: Option<Vec<u8>>,
     /// The client's certificate.
     pub peer: Option<CertificateInfo>,
+    /// What the client sent behind its certificate.
+    pub peer_issuers: Vec<CertificateInfo>,
     /// The chain the client sent, as escaped PEM; empty without one.
     pub peer_chain_escaped: String,
     /// The client's certificate was verified against authorities.
@@ -60,8 +64,14 @@ pub struct CertificateInfo {
     pub issuer: String,
     /// URI names.
     pub uris: Vec<String>,
+    /// Addresses.
+    pub addresses: Vec<String>,
+    /// Mail addresses.
+    pub emails: Vec<String>,
     /// DNS names.
     pub dns_names: Vec<String>,
+    /// Hex SHA-1 of the DER form.
+    pub sha1: String,
     /// Hex SHA-256 of the DER form.
     pub sha256: String,
     /// Hex.
@@ -107,6 +117,10 @@ pub struct Record {
     pub route_name: Option<Arc<str>>,
     /// The endpoint that was used last.
     pub upstream: Option<Arc<Host>>,
+    /// Those that were used before it, in order.
+    pub upstream_before: Vec<Arc<Host>>,
+    /// What was spoken with the endpoint.
+    pub upstream_protocol: Option<Version>,
     /// Cluster; empty while there is none.
     pub upstream_cluster: Arc<str>,
     /// Our end of the upstream connection.
@@ -151,6 +165,8 @@ impl Record {
             upstream_cluster: NO_CLUSTER.with(Arc::clone),
             upstream_local_address: None,
             upstream_transport_failure: String::new(),
+            upstream_before: Vec::new(),
+            upstream_protocol: None,
             attempts: 0,
             grpc_status: None,
         }
