@@ -129,6 +129,19 @@ plain! {
     UpstreamRemotePort = "UPSTREAM_REMOTE_PORT",
     UpstreamTransportFailureReason = "UPSTREAM_TRANSPORT_FAILURE_REASON",
     UpstreamRequestAttemptCount = "UPSTREAM_REQUEST_ATTEMPT_COUNT",
+    UpstreamTlsVersion = "UPSTREAM_TLS_VERSION",
+    UpstreamTlsCipher = "UPSTREAM_TLS_CIPHER",
+    UpstreamPeerSubject = "UPSTREAM_PEER_SUBJECT",
+    UpstreamPeerIssuer = "UPSTREAM_PEER_ISSUER",
+    UpstreamPeerUriSan = "UPSTREAM_PEER_URI_SAN",
+    UpstreamPeerDnsSan = "UPSTREAM_PEER_DNS_SAN",
+    UpstreamPeerIpSan = "UPSTREAM_PEER_IP_SAN",
+    UpstreamPeerCert = "UPSTREAM_PEER_CERT",
+    UpstreamPeerCertVStart = "UPSTREAM_PEER_CERT_V_START",
+    UpstreamPeerCertVEnd = "UPSTREAM_PEER_CERT_V_END",
+    UpstreamLocalUriSan = "UPSTREAM_LOCAL_URI_SAN",
+    UpstreamLocalDnsSan = "UPSTREAM_LOCAL_DNS_SAN",
+    UpstreamLocalIpSan = "UPSTREAM_LOCAL_IP_SAN",
     DownstreamRemoteAddress = "DOWNSTREAM_REMOTE_ADDRESS",
     DownstreamRemoteAddressWithoutPort = "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
     DownstreamRemotePort = "DOWNSTREAM_REMOTE_PORT",
@@ -186,8 +199,7 @@ const ABSENT: &[&str] = &[
     "UPSTREAM_METADATA",
     "FILTER_STATE",
     "UPSTREAM_FILTER_STATE",
-    "UPSTREAM_PEER_SUBJECT",
-    "UPSTREAM_PEER_CERT",
+    "UPSTREAM_TLS_SESSION_ID",
     "TRACE_ID",
     "SPAN_ID",
 ];
@@ -244,11 +256,14 @@ impl Operator {
             "START_TIME_LOCAL" => Operator::StartTime(time(TimeZone::Local)?),
             "EMIT_TIME" => Operator::EmitTime(time(TimeZone::Utc)?),
             "EMIT_TIME_LOCAL" => Operator::EmitTime(time(TimeZone::Local)?),
-            "DOWNSTREAM_PEER_CERT_V_START" if argument.is_some() => {
-                Operator::CertificateTime(Plain::DownstreamPeerCertVStart, time(TimeZone::Utc)?)
-            }
-            "DOWNSTREAM_PEER_CERT_V_END" if argument.is_some() => {
-                Operator::CertificateTime(Plain::DownstreamPeerCertVEnd, time(TimeZone::Utc)?)
+            "DOWNSTREAM_PEER_CERT_V_START"
+            | "DOWNSTREAM_PEER_CERT_V_END"
+            | "UPSTREAM_PEER_CERT_V_START"
+            | "UPSTREAM_PEER_CERT_V_END"
+                if argument.is_some() =>
+            {
+                let Operator::Plain(of) = plain(operator, None)? else { return Ok(Operator::Absent) };
+                Operator::CertificateTime(of, time(TimeZone::Utc)?)
             }
             "QUERY_PARAM" => {
                 let name = argument.filter(|name| !name.is_empty());

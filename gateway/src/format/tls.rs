@@ -1,4 +1,4 @@
-//! Operators about the client's TLS.
+//! Operators about TLS with the client and with the endpoint.
 
 use super::operator::Plain;
 use super::time::TimeFormat;
@@ -15,22 +15,33 @@ impl<'a> Scope<'a> {
             Plain::DownstreamPeerChainFingerprints256 => chain(tls, |c| &c.sha256),
             Plain::DownstreamPeerChainSerials => chain(tls, |c| &c.serial),
             _ => match (certificate_part(operator), &tls.peer, tls.local.as_deref()) {
-                (Some((Whose::Client, part)), Some(certificate), _) => part.of(certificate),
+                (Some((Whose::Other, part)), Some(certificate), _) => part.of(certificate),
                 (Some((Whose::Own, part)), _, Some(certificate)) => part.of(certificate),
                 _ => Value::Missing,
             },
         }
     }
 
+    pub(super) fn upstream_tls(&self, operator: Plain) -> Value<'a> {
+        let Some(tls) = &self.record.upstream_ends.tls else { return Value::Missing };
+        match (upstream_part(operator), tls.peer(), tls.local.as_deref()) {
+            _ if operator == Plain::UpstreamTlsVersion => text(tls.version),
+            _ if operator == Plain::UpstreamTlsCipher => text(&tls.cipher),
+            (Some((Whose::Other, part)), Some(certificate), _) => part.of(certificate),
+            (Some((Whose::Own, part)), _, Some(certificate)) => part.of(certificate),
+            _ => Value::Missing,
+        }
+    }
+
     pub(super) fn certificate_time(&self, operator: Plain, format: &TimeFormat) -> Value<'a> {
-        let Value::Bytes(time) = self.tls(operator) else { return Value::Missing };
+        let Value::Bytes(time) = self.plain(operator) else { return Value::Missing };
         let time = std::str::from_utf8(time).ok().and_then(|time| time.parse::<jiff::Timestamp>().ok());
         time.map_or(Value::Missing, |time| Value::Owned(format.render(time.into())))
     }
 }
 
 enum Whose {
-    Client,
+    Other,
     Own,
 }
 
@@ -70,23 +81,40 @@ impl Part {
 
 fn certificate_part(operator: Plain) -> Option<(Whose, Part)> {
     Some(match operator {
-        Plain::DownstreamPeerSubject => (Whose::Client, Part::Subject),
-        Plain::DownstreamPeerIssuer => (Whose::Client, Part::Issuer),
-        Plain::DownstreamPeerUriSan => (Whose::Client, Part::Uris),
-        Plain::DownstreamPeerDnsSan => (Whose::Client, Part::DnsNames),
-        Plain::DownstreamPeerIpSan => (Whose::Client, Part::Addresses),
-        Plain::DownstreamPeerEmailSan => (Whose::Client, Part::Emails),
-        Plain::DownstreamPeerFingerprint1 => (Whose::Client, Part::Sha1),
-        Plain::DownstreamPeerFingerprint256 => (Whose::Client, Part::Sha256),
-        Plain::DownstreamPeerSerial => (Whose::Client, Part::Serial),
-        Plain::DownstreamPeerCert => (Whose::Client, Part::Pem),
-        Plain::DownstreamPeerCertVStart => (Whose::Client, Part::NotBefore),
-        Plain::DownstreamPeerCertVEnd => (Whose::Client, Part::NotAfter),
+        Plain::DownstreamPeerSubject => (Whose::Other, Part::Subject),
+        Plain::DownstreamPeerIssuer => (Whose::Other, Part::Issuer),
+        Plain::DownstreamPeerUriSan => (Whose::Other, Part::Uris),
+        Plain::DownstreamPeerDnsSan => (Whose::Other, Part::DnsNames),
+        Plain::DownstreamPeerIpSan => (Whose::Other, Part::Addresses),
+        Plain::DownstreamPeerEmailSan => (Whose::Other, Part::Emails),
+        Plain::DownstreamPeerFingerprint1 => (Whose::Other, Part::Sha1),
+        Plain::DownstreamPeerFingerprint256 => (Whose::Other, Part::Sha256),
+        Plain::DownstreamPeerSerial => (Whose::Other, Part::Serial),
+        Plain::DownstreamPeerCert => (Whose::Other, Part::Pem),
+        Plain::DownstreamPeerCertVStart => (Whose::Other, Part::NotBefore),
+        Plain::DownstreamPeerCertVEnd => (Whose::Other, Part::NotAfter),
         Plain::DownstreamLocalSubject => (Whose::Own, Part::Subject),
         Plain::DownstreamLocalUriSan => (Whose::Own, Part::Uris),
         Plain::DownstreamLocalDnsSan => (Whose::Own, Part::DnsNames),
         Plain::DownstreamLocalIpSan => (Whose::Own, Part::Addresses),
         Plain::DownstreamLocalEmailSan => (Whose::Own, Part::Emails),
+        _ => return None,
+    })
+}
+
+fn upstream_part(operator: Plain) -> Option<(Whose, Part)> {
+    Some(match operator {
+        Plain::UpstreamPeerSubject => (Whose::Other, Part::Subject),
+        Plain::UpstreamPeerIssuer => (Whose::Other, Part::Issuer),
+        Plain::UpstreamPeerUriSan => (Whose::Other, Part::Uris),
+        Plain::UpstreamPeerDnsSan => (Whose::Other, Part::DnsNames),
+        Plain::UpstreamPeerIpSan => (Whose::Other, Part::Addresses),
+        Plain::UpstreamPeerCert => (Whose::Other, Part::Pem),
+        Plain::UpstreamPeerCertVStart => (Whose::Other, Part::NotBefore),
+        Plain::UpstreamPeerCertVEnd => (Whose::Other, Part::NotAfter),
+        Plain::UpstreamLocalUriSan => (Whose::Own, Part::Uris),
+        Plain::UpstreamLocalDnsSan => (Whose::Own, Part::DnsNames),
+        Plain::UpstreamLocalIpSan => (Whose::Own, Part::Addresses),
         _ => return None,
     })
 }

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 
 use super::operator::{Original, Plain};
 use crate::headers::Headers;
-use crate::message::RequestHead;
+use crate::message::{RequestHead, is_grpc_content_type};
+use crate::outcome::grpc_status;
 use crate::proxy::record::Record;
 
 /// Value of an operator.
@@ -132,7 +133,7 @@ impl<'a> Scope<'a> {
             | Plain::UpstreamRequestAttemptCount => self.upstream(operator),
             Plain::GrpcStatus => self.grpc_status().map_or(Value::Missing, |n| grpc_name(n, false)),
             Plain::GrpcStatusSnake => self.grpc_status().map_or(Value::Missing, |n| grpc_name(n, true)),
-            Plain::GrpcStatusNumber => self.grpc_status().map_or(Value::Missing, |code| Value::Number(u64::from(code))),
+            Plain::GrpcStatusNumber => self.grpc_status().map_or(Value::Missing, status_number),
             Plain::StreamId => self.request.headers.get("x-request-id").map_or(Value::Missing, |v| Value::Bytes(v)),
             Plain::VirtualClusterName => Value::Missing,
             Plain::Hostname => text(&record.connection.hostname),
@@ -149,6 +150,19 @@ impl<'a> Scope<'a> {
             | Plain::DownstreamDirectLocalAddressWithoutPort
             | Plain::DownstreamDirectLocalPort
             | Plain::ConnectionId => self.address(operator),
+            Plain::UpstreamTlsVersion
+            | Plain::UpstreamTlsCipher
+            | Plain::UpstreamPeerSubject
+            | Plain::UpstreamPeerIssuer
+            | Plain::UpstreamPeerUriSan
+            | Plain::UpstreamPeerDnsSan
+            | Plain::UpstreamPeerIpSan
+            | Plain::UpstreamPeerCert
+            | Plain::UpstreamPeerCertVStart
+            | Plain::UpstreamPeerCertVEnd
+            | Plain::UpstreamLocalUriSan
+            | Plain::UpstreamLocalDnsSan
+            | Plain::UpstreamLocalIpSan => self.upstream_tls(operator),
             _ => self.tls(operator),
         }
     }
@@ -185,9 +199,9 @@ impl<'a> Scope<'a> {
                 name => Value::Owned(format!("{name};")),
             },
             Plain::UpstreamClusterRaw => text(&record.upstream_cluster),
-            Plain::UpstreamLocalAddress => display(record.upstream_local_address),
-            Plain::UpstreamLocalAddressWithoutPort => display(record.upstream_local_address.map(|a| a.ip())),
-            Plain::UpstreamLocalPort => number(record.upstream_local_address.map(|a| a.port())),
+            Plain::UpstreamLocalAddress => display(record.upstream_ends.local),
+            Plain::UpstreamLocalAddressWithoutPort => display(record.upstream_ends.local.map(|a| a.ip())),
+            Plain::UpstreamLocalPort => number(record.upstream_ends.local.map(|a| a.port())),
             Plain::UpstreamTransportFailureReason => text(&record.upstream_transport_failure),
             Plain::UpstreamRequestAttemptCount => Value::Number(u64::from(record.attempts)),
             _ => Value::Missing,
@@ -256,9 +270,15 @@ impl<'a> Scope<'a> {
         fields.sum::<usize>() as u64 + size(&request.headers)
     }
 
-    fn grpc_status(&self) -> Option<u32> {
-        let field = self.trailer("grpc-status").or_else(|| self.response_field("grpc-status"))?;
-        std::str::from_utf8(field).ok()?.parse().ok()
+    /// Of the trailers, else the fields, else what gRPC makes of the HTTP status; -1 is none that gRPC knows.
+    fn grpc_status(&self) -> Option<i64> {
+        if !is_grpc_content_type(self.request.headers.get("content-type")) {
+            return None;
+        }
+        let field = self.trailer("grpc-status").or_else(|| self.response_field("grpc-status"));
+        let number = |field| std::str::from_utf8(field).ok().and_then(|text| text.parse::<u32>().ok());
+        let of_http = || self.response.map(|(status, _)| i64::from(grpc_status(status)));
+        field.map_or_else(of_http, |field| Some(number(field).map_or(-1, i64::from)))
     }
 }
 
@@ -312,8 +332,12 @@ fn size(headers: &Headers) -> u64 {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() as u64
 }
 
+fn status_number<'a>(code: i64) -> Value<'a> {
+    u64::try_from(code).map_or_else(|_| Value::Owned(code.to_string()), Value::Number)
+}
+
 /// gRPC's name of a status code, in Envoy's camel case or in gRPC's snake case; the number itself if it has none.
-fn grpc_name<'a>(code: u32, snake: bool) -> Value<'a> {
+fn grpc_name<'a>(code: i64, snake: bool) -> Value<'a> {
     const SNAKE: [&str; 17] = [
         "OK",
         "CANCELLED",
@@ -353,5 +377,5 @@ fn grpc_name<'a>(code: u32, snake: bool) -> Value<'a> {
         "Unauthenticated",
     ];
     let names = if snake { &SNAKE } else { &NAMES };
-    names.get(code as usize).map_or(Value::Missing, |name| text(name))
+    usize::try_from(code).ok().and_then(|code| names.get(code)).map_or_else(|| status_number(code), |name| text(name))
 }

@@ -234,7 +234,7 @@ impl<D: Downstream> Exchange<'_, D> {
     ) -> AttemptEnd {
         self.record.attempts += u32::from(!forwarding.tried.is_empty());
         forwarding.tried.push(Arc::clone(host));
-        self.record.upstream_before.extend(self.record.upstream.replace(Arc::clone(host)));
+        self.record.upstream = Some(Arc::clone(host));
         if self.record.attempts > 1 {
             self.count_attempt(self.record.attempts);
             let left =
@@ -250,7 +250,7 @@ impl<D: Downstream> Exchange<'_, D> {
             }
             Err(outcome) => return AttemptEnd::Done(outcome),
         };
-        self.record.upstream_local_address = lease.local;
+        self.record.upstream_ends = lease.ends.clone();
         self.record.upstream_protocol = Some(lease.stream.version());
         forwarding.cluster.observe(host, Observed::Connected, now);
         let cluster = Arc::clone(&forwarding.cluster);

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::message::Version;
 use crate::outcome::Flags;
 use crate::upstream::Host;
+use crate::upstream::ends::Ends;
 
 /// A connection with a client, fixed once it is established.
 #[derive(Debug)]
@@ -117,14 +118,14 @@ pub struct Record {
     pub route_name: Option<Arc<str>>,
     /// The endpoint that was used last.
     pub upstream: Option<Arc<Host>>,
-    /// Those that were used before it, in order.
+    /// Those that the bytes of a connection were offered to before, in order.
     pub upstream_before: Vec<Arc<Host>>,
     /// What was spoken with the endpoint.
     pub upstream_protocol: Option<Version>,
     /// Cluster; empty while there is none.
     pub upstream_cluster: Arc<str>,
-    /// Our end of the upstream connection.
-    pub upstream_local_address: Option<SocketAddr>,
+    /// What is known of the upstream connection.
+    pub upstream_ends: Ends,
     /// Why TLS to the endpoint, or connecting, failed.
     pub upstream_transport_failure: String,
     /// Tries; 1 as soon as there is a cluster to try.
@@ -163,7 +164,7 @@ impl Record {
             route_name: None,
             upstream: None,
             upstream_cluster: NO_CLUSTER.with(Arc::clone),
-            upstream_local_address: None,
+            upstream_ends: Ends::default(),
             upstream_transport_failure: String::new(),
             upstream_before: Vec::new(),
             upstream_protocol: None,

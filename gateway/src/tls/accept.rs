@@ -110,10 +110,7 @@ pub async fn handshake(
 fn rustls_info(session: &rustls::ServerConnection, pair: &KeyPair, tls: &ServerTls) -> TlsInfo {
     let chain = session.peer_certificates().unwrap_or_default();
     TlsInfo {
-        version: match session.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
-            _ => "TLSv1.2",
-        },
+        version: suites::version_name(session.protocol_version()),
         cipher: session.negotiated_cipher_suite().map(|s| suites::openssl_name(s.suite())).unwrap_or_default(),
         alpn: session.alpn_protocol().map(<[u8]>::to_vec),
         peer: chain.first().and_then(|leaf| describe(leaf)),
