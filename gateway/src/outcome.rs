@@ -317,6 +317,8 @@ pub enum Outcome {
     NoHealthyUpstream,
     /// A name that the request chose, and that does not resolve; DNS' reason.
     DnsResolutionFailed(String),
+    /// The same of a name that nothing in the configuration has.
+    UnknownHostUnresolved(String),
     /// A name that the request chose, beside as many others as a cluster resolves.
     DnsOverflow,
     /// A destination that policy forbids.
@@ -377,7 +379,7 @@ impl Outcome {
             Outcome::AbsolutePathRejected | Outcome::RouteNotFound => Some(404),
             Outcome::Misdirected => Some(421),
             Outcome::ClusterNotFound | Outcome::NoHealthyUpstream => Some(503),
-            Outcome::DnsResolutionFailed(_) | Outcome::DnsOverflow => Some(503),
+            Outcome::DnsResolutionFailed(_) | Outcome::UnknownHostUnresolved(_) | Outcome::DnsOverflow => Some(503),
             Outcome::UpstreamReset { reason: ResetReason::ProtocolError, .. } => Some(502),
             Outcome::UpstreamReset { .. } => Some(503),
             Outcome::ResponseTimeout | Outcome::PerTryTimeout => Some(504),
@@ -425,6 +427,7 @@ impl Outcome {
             Outcome::RouteNotFound => Some(Flag::NoRouteFound),
             Outcome::ClusterNotFound => Some(Flag::NoClusterFound),
             // A cluster whose endpoints requests choose has none for this one.
+            Outcome::UnknownHostUnresolved(_) => Some(Flag::DnsResolutionFailed),
             Outcome::NoHealthyUpstream | Outcome::DnsResolutionFailed(_) | Outcome::DnsOverflow => {
                 Some(Flag::NoHealthyUpstream)
             }
@@ -459,7 +462,7 @@ impl Outcome {
             Outcome::Misdirected => "misdirected_request",
             Outcome::ClusterNotFound => "cluster_not_found",
             Outcome::NoHealthyUpstream => "no_healthy_upstream",
-            Outcome::DnsResolutionFailed(why) => {
+            Outcome::DnsResolutionFailed(why) | Outcome::UnknownHostUnresolved(why) => {
                 return Cow::Owned(format!("dns_resolution_failure{{{}}}", why.replace(' ', "_")));
             }
             Outcome::DnsOverflow => "dns_cache_overflow",
@@ -501,6 +504,7 @@ impl Outcome {
         Cow::Borrowed(match self {
             Outcome::Protocol(error) => crate::message::reason(error.status),
             Outcome::LowVersion => "Upgrade Required",
+            Outcome::UnknownHostUnresolved(_) => "DNS resolution failure",
             Outcome::NoHealthyUpstream | Outcome::DnsResolutionFailed(_) | Outcome::DnsOverflow => {
                 "no healthy upstream"
             }
