@@ -355,3 +355,27 @@ fn path(argument: &str) -> Result<Operator, FormatError> {
     }
     Ok(Operator::Path { query, original })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_that_an_operator_does_not_take_are_errors() {
+        for text in [
+            "DURATION(1)%",
+            "STREAM_ID(1)%",
+            "GRPC_STATUS(X)%",
+            "REQ(a?b?c)%",
+            "REQ( a )%",
+            "QUERY_PARAM()%",
+            "QUERY_PARAMS(RAW)%",
+            "REQUESTED_SERVER_NAME(HOST_ONLY)%",
+            "UPSTREAM_CLUSTER(1)%",
+            "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT(129)%",
+            "COALESCE(x)%",
+        ] {
+            assert!(Operator::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -7,6 +7,15 @@ use crate::proxy::record::{CertificateInfo, TlsInfo};
 
 impl<'a> Scope<'a> {
     pub(super) fn tls(&self, operator: Plain) -> Value<'a> {
+        let of_endpoint = matches!(operator, Plain::UpstreamTlsVersion | Plain::UpstreamTlsCipher);
+        if of_endpoint || upstream_part(operator).is_some() {
+            self.upstream_tls(operator)
+        } else {
+            self.client_tls(operator)
+        }
+    }
+
+    fn client_tls(&self, operator: Plain) -> Value<'a> {
         let Some(tls) = &self.record.connection.tls else { return Value::Missing };
         match operator {
             Plain::DownstreamTlsVersion => text(tls.version),
@@ -22,7 +31,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    pub(super) fn upstream_tls(&self, operator: Plain) -> Value<'a> {
+    fn upstream_tls(&self, operator: Plain) -> Value<'a> {
         let Some(tls) = &self.record.upstream_ends.tls else { return Value::Missing };
         match (upstream_part(operator), tls.peer(), tls.local.as_deref()) {
             _ if operator == Plain::UpstreamTlsVersion => text(tls.version),

@@ -113,57 +113,13 @@ impl<'a> Scope<'a> {
             | Plain::ResponseDuration
             | Plain::ResponseTxDuration => millis(self.time(operator)),
             Plain::RouteName => text(record.route_name.as_deref().unwrap_or_default()),
-            Plain::UpstreamProtocol
-            | Plain::UpstreamHostName
-            | Plain::UpstreamHostNameWithoutPort
-            | Plain::UpstreamHostsAttempted
-            | Plain::UpstreamHostNamesAttempted
-            | Plain::UpstreamHostsAttemptedWithoutPort
-            | Plain::UpstreamHostNamesAttemptedWithoutPort
-            | Plain::UpstreamHost
-            | Plain::UpstreamRemoteAddress
-            | Plain::UpstreamRemoteAddressWithoutPort
-            | Plain::UpstreamRemotePort
-            | Plain::UpstreamCluster
-            | Plain::UpstreamClusterRaw
-            | Plain::UpstreamLocalAddress
-            | Plain::UpstreamLocalAddressWithoutPort
-            | Plain::UpstreamLocalPort
-            | Plain::UpstreamTransportFailureReason
-            | Plain::UpstreamRequestAttemptCount => self.upstream(operator),
             Plain::GrpcStatus => self.grpc_status().map_or(Value::Missing, |n| grpc_name(n, false)),
             Plain::GrpcStatusSnake => self.grpc_status().map_or(Value::Missing, |n| grpc_name(n, true)),
             Plain::GrpcStatusNumber => self.grpc_status().map_or(Value::Missing, status_number),
             Plain::StreamId => self.request.headers.get("x-request-id").map_or(Value::Missing, |v| Value::Bytes(v)),
             Plain::VirtualClusterName => Value::Missing,
             Plain::Hostname => text(&record.connection.hostname),
-            Plain::DownstreamRemoteAddress
-            | Plain::DownstreamRemoteAddressWithoutPort
-            | Plain::DownstreamRemotePort
-            | Plain::DownstreamDirectRemoteAddress
-            | Plain::DownstreamDirectRemoteAddressWithoutPort
-            | Plain::DownstreamDirectRemotePort
-            | Plain::DownstreamLocalAddress
-            | Plain::DownstreamLocalAddressWithoutPort
-            | Plain::DownstreamLocalPort
-            | Plain::DownstreamDirectLocalAddress
-            | Plain::DownstreamDirectLocalAddressWithoutPort
-            | Plain::DownstreamDirectLocalPort
-            | Plain::ConnectionId => self.address(operator),
-            Plain::UpstreamTlsVersion
-            | Plain::UpstreamTlsCipher
-            | Plain::UpstreamPeerSubject
-            | Plain::UpstreamPeerIssuer
-            | Plain::UpstreamPeerUriSan
-            | Plain::UpstreamPeerDnsSan
-            | Plain::UpstreamPeerIpSan
-            | Plain::UpstreamPeerCert
-            | Plain::UpstreamPeerCertVStart
-            | Plain::UpstreamPeerCertVEnd
-            | Plain::UpstreamLocalUriSan
-            | Plain::UpstreamLocalDnsSan
-            | Plain::UpstreamLocalIpSan => self.upstream_tls(operator),
-            _ => self.tls(operator),
+            _ => self.upstream(operator),
         }
     }
 
@@ -204,7 +160,7 @@ impl<'a> Scope<'a> {
             Plain::UpstreamLocalPort => number(record.upstream_ends.local.map(|a| a.port())),
             Plain::UpstreamTransportFailureReason => text(&record.upstream_transport_failure),
             Plain::UpstreamRequestAttemptCount => Value::Number(u64::from(record.attempts)),
-            _ => Value::Missing,
+            _ => self.address(operator),
         }
     }
 
@@ -225,7 +181,7 @@ impl<'a> Scope<'a> {
             Plain::DownstreamDirectLocalAddressWithoutPort => display(Some(connection.own.ip())),
             Plain::DownstreamDirectLocalPort => number(Some(connection.own.port())),
             Plain::ConnectionId => Value::Number(connection.id),
-            _ => Value::Missing,
+            _ => self.tls(operator),
         }
     }
 
