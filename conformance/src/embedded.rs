@@ -124,6 +124,7 @@ impl Gateway for Embedded {
             conn: Conn::Memory(far),
             peer,
             local,
+            own: local,
             listener: Arc::clone(listener),
             drain: self.drain.signal(),
             open: OpenConnection::new(gauge, Vec::new()),

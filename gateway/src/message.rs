@@ -101,7 +101,7 @@ pub fn is_upgrade(headers: &Headers) -> bool {
 /// Whether a content-type is `application/grpc` or one of its `+` kinds.
 pub fn is_grpc_content_type(value: Option<&Bytes>) -> bool {
     const GRPC: &[u8] = b"application/grpc";
-    value.is_some_and(|v| v.starts_with(GRPC) && (v.len() == GRPC.len() || matches!(v[GRPC.len()], b'+' | b';')))
+    value.is_some_and(|v| v.starts_with(GRPC) && (v.len() == GRPC.len() || v[GRPC.len()] == b'+'))
 }
 
 /// Whether a comma list has a token, compared without case.

@@ -80,6 +80,33 @@ impl Flag {
             Flag::Unauthorized => "UAEX",
         }
     }
+
+    /// Envoy's long form.
+    fn long(self) -> &'static str {
+        match self {
+            Flag::NoHealthyUpstream => "NoHealthyUpstream",
+            Flag::UpstreamRequestTimeout => "UpstreamRequestTimeout",
+            Flag::LocalReset => "LocalReset",
+            Flag::UpstreamRemoteReset => "UpstreamRemoteReset",
+            Flag::UpstreamConnectionFailure => "UpstreamConnectionFailure",
+            Flag::UpstreamConnectionTermination => "UpstreamConnectionTermination",
+            Flag::UpstreamOverflow => "UpstreamOverflow",
+            Flag::NoRouteFound => "NoRouteFound",
+            Flag::DelayInjected => "DelayInjected",
+            Flag::FaultInjected => "FaultInjected",
+            Flag::DownstreamConnectionTermination => "DownstreamConnectionTermination",
+            Flag::UpstreamRetryLimitExceeded => "UpstreamRetryLimitExceeded",
+            Flag::StreamIdleTimeout => "StreamIdleTimeout",
+            Flag::DownstreamProtocolError => "DownstreamProtocolError",
+            Flag::DurationTimeout => "DurationTimeout",
+            Flag::UpstreamProtocolError => "UpstreamProtocolError",
+            Flag::NoClusterFound => "NoClusterFound",
+            Flag::DnsResolutionFailed => "DnsResolutionFailed",
+            Flag::OverloadManager => "OverloadManagerTerminated",
+            Flag::DownstreamRemoteReset => "DownstreamRemoteReset",
+            Flag::Unauthorized => "UnauthorizedExternalService",
+        }
+    }
 }
 
 /// The flags of a request, in the order in which they were raised. At most eight are kept; no request raises more.
@@ -106,6 +133,15 @@ impl Flags {
     /// Whether it is raised.
     pub fn has(&self, flag: Flag) -> bool {
         self.list.contains(&Some(flag))
+    }
+
+    /// In words, as `%RESPONSE_FLAGS_LONG%` has them.
+    pub fn long(&self) -> String {
+        if self.is_empty() {
+            return "-".to_owned();
+        }
+        let words: Vec<&str> = self.list.iter().flatten().map(|flag| flag.long()).collect();
+        words.join(",")
     }
 
     /// None is raised.
@@ -281,6 +317,8 @@ pub enum Outcome {
     NoHealthyUpstream,
     /// A name that the request chose, and that does not resolve; DNS' reason.
     DnsResolutionFailed(String),
+    /// The same of a name that nothing in the configuration has.
+    UnknownHostUnresolved(String),
     /// A name that the request chose, beside as many others as a cluster resolves.
     DnsOverflow,
     /// A destination that policy forbids.
@@ -341,7 +379,7 @@ impl Outcome {
             Outcome::AbsolutePathRejected | Outcome::RouteNotFound => Some(404),
             Outcome::Misdirected => Some(421),
             Outcome::ClusterNotFound | Outcome::NoHealthyUpstream => Some(503),
-            Outcome::DnsResolutionFailed(_) | Outcome::DnsOverflow => Some(503),
+            Outcome::DnsResolutionFailed(_) | Outcome::UnknownHostUnresolved(_) | Outcome::DnsOverflow => Some(503),
             Outcome::UpstreamReset { reason: ResetReason::ProtocolError, .. } => Some(502),
             Outcome::UpstreamReset { .. } => Some(503),
             Outcome::ResponseTimeout | Outcome::PerTryTimeout => Some(504),
@@ -389,6 +427,7 @@ impl Outcome {
             Outcome::RouteNotFound => Some(Flag::NoRouteFound),
             Outcome::ClusterNotFound => Some(Flag::NoClusterFound),
             // A cluster whose endpoints requests choose has none for this one.
+            Outcome::UnknownHostUnresolved(_) => Some(Flag::DnsResolutionFailed),
             Outcome::NoHealthyUpstream | Outcome::DnsResolutionFailed(_) | Outcome::DnsOverflow => {
                 Some(Flag::NoHealthyUpstream)
             }
@@ -423,7 +462,7 @@ impl Outcome {
             Outcome::Misdirected => "misdirected_request",
             Outcome::ClusterNotFound => "cluster_not_found",
             Outcome::NoHealthyUpstream => "no_healthy_upstream",
-            Outcome::DnsResolutionFailed(why) => {
+            Outcome::DnsResolutionFailed(why) | Outcome::UnknownHostUnresolved(why) => {
                 return Cow::Owned(format!("dns_resolution_failure{{{}}}", why.replace(' ', "_")));
             }
             Outcome::DnsOverflow => "dns_cache_overflow",
@@ -465,6 +504,7 @@ impl Outcome {
         Cow::Borrowed(match self {
             Outcome::Protocol(error) => crate::message::reason(error.status),
             Outcome::LowVersion => "Upgrade Required",
+            Outcome::UnknownHostUnresolved(_) => "DNS resolution failure",
             Outcome::NoHealthyUpstream | Outcome::DnsResolutionFailed(_) | Outcome::DnsOverflow => {
                 "no healthy upstream"
             }

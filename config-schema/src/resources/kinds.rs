@@ -235,7 +235,6 @@ custom_resources! {
     VirtualService false
     DestinationRule false
     ServiceEntry true
-    WorkloadEntry true
     WorkloadGroup true
     Sidecar false
     ProxyConfig false

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::decode::{Decode, decode_field, decode_spec};
+use super::pod::PodCondition;
 use super::wire::scalar;
+use crate::document::{Decoded, Node};
 
 /// `spec` of a WorkloadEntry; also an endpoint of a ServiceEntry and the template of a WorkloadGroup.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -31,4 +34,34 @@ pub struct WorkloadEntry {
     /// Its identity, if it has a sidecar.
     #[serde(default, deserialize_with = "scalar")]
     pub service_account: Option<String>,
+    /// What its health checks have found, if it is an object of its own.
+    #[serde(skip)]
+    pub status: WorkloadEntryStatus,
+}
+
+/// `status` of a WorkloadEntry, as far as it says where traffic goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub struct WorkloadEntryStatus {
+    /// `Healthy` counts.
+    #[serde(default)]
+    pub conditions: Vec<PodCondition>,
+}
+
+impl WorkloadEntryStatus {
+    /// Whether its own agent has found it healthy; not before it says so.
+    pub fn is_healthy(&self) -> bool {
+        self.conditions.iter().any(|condition| condition.r#type == "Healthy" && condition.status == "True")
+    }
+}
+
+impl Decode for WorkloadEntry {
+    fn decode(root: &Node) -> Decoded<Self> {
+        let mut entry: Decoded<Self> = decode_spec(root, true);
+        let status: Decoded<WorkloadEntryStatus> = decode_field(root, "status");
+        entry.faults.extend(status.faults);
+        if let (Some(entry), Some(status)) = (&mut entry.value, status.value) {
+            entry.status = status;
+        }
+        entry
+    }
 }

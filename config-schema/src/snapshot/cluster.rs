@@ -9,6 +9,8 @@ use super::listener::{CertificateSource, TrustSource};
 
 /// Name of the cluster for hosts that nothing in the configuration has, while those are learned.
 pub const LEARNED_EGRESS: &str = "learned-egress";
+/// Name of the cluster that resolves every host that a sidecar knows nothing of (`ALLOW_ANY_DYNAMIC_DNS`).
+pub const ANY_DYNAMIC_DNS: &str = "AllowAnyDynamicDNSCluster";
 
 /// A group of endpoints under one policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -19,9 +19,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::{
-    CircuitBreakers, Cluster, ConsistentHash, Discovery, DnsLookup, HashRing, HealthCheck, HealthProbe, Http2KeepAlive,
-    LEARNED_EGRESS, LbPolicy, LoadBalancer, OutlierDetection, ProxyProtocolVersion, RetryBudget, ServiceRef,
-    SubjectAltName, TcpKeepalive, UpstreamPool, UpstreamProtocol, UpstreamTls, UpstreamTlsMode, Warmup,
+    ANY_DYNAMIC_DNS, CircuitBreakers, Cluster, ConsistentHash, Discovery, DnsLookup, HashRing, HealthCheck,
+    HealthProbe, Http2KeepAlive, LEARNED_EGRESS, LbPolicy, LoadBalancer, OutlierDetection, ProxyProtocolVersion,
+    RetryBudget, ServiceRef, SubjectAltName, TcpKeepalive, UpstreamPool, UpstreamProtocol, UpstreamTls,
+    UpstreamTlsMode, Warmup,
 };
 pub use endpoint::{Endpoint, EndpointAddress, Endpoints, Health, Locality, LocalityEndpoints, Workload};
 pub use http::{

@@ -1,7 +1,9 @@
 //! Envoy's substitution formatter: `%OPERATORS%` in header values and access-log formats.
 
 mod operator;
+mod request;
 mod time;
+mod tls;
 mod value;
 
 use bytes::Bytes;

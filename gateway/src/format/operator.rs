@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::time::TimeFormat;
+use super::request::ServerName;
+use super::time::{TimeFormat, TimeZone};
 use super::value::{Scope, Value};
 
 /// A format that cannot be used.
@@ -26,7 +27,7 @@ impl std::error::Error for FormatError {}
 /// A field of a head: a name, another one to take its place, and a maximal length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldArgument {
-    name: String,
+    pub(super) name: String,
     alternative: Option<String>,
     max_length: Option<usize>,
 }
@@ -40,8 +41,18 @@ pub enum Operator {
     Response(FieldArgument),
     /// `TRAILER(X?Y):Z`
     Trailer(FieldArgument),
-    /// `START_TIME(FORMAT)`
+    /// `START_TIME(FORMAT)`, `START_TIME_LOCAL(FORMAT)`
     StartTime(TimeFormat),
+    /// `EMIT_TIME(FORMAT)`, `EMIT_TIME_LOCAL(FORMAT)`: the end of what is logged.
+    EmitTime(TimeFormat),
+    /// `DOWNSTREAM_PEER_CERT_V_START(FORMAT)` and its like.
+    CertificateTime(Plain, TimeFormat),
+    /// `…_ADDRESS_WITHOUT_PORT(BITS)`: the network of an address.
+    Network(Plain, u8),
+    /// `QUERY_PARAM(X):Z`
+    QueryParameter(FieldArgument),
+    /// `REQUESTED_SERVER_NAME(SOURCE:KIND)`
+    ServerName(ServerName),
     /// Everything without an argument, by name.
     Plain(Plain),
     /// `ENVIRONMENT(X):Z`: read once, at parse time; a dash if it is not set, in headers too.
@@ -84,6 +95,21 @@ plain! {
     ResponseCodeDetails = "RESPONSE_CODE_DETAILS",
     ConnectionTerminationDetails = "CONNECTION_TERMINATION_DETAILS",
     ResponseFlags = "RESPONSE_FLAGS",
+    ResponseFlagsLong = "RESPONSE_FLAGS_LONG",
+    RequestHeadersBytes = "REQUEST_HEADERS_BYTES",
+    ResponseHeadersBytes = "RESPONSE_HEADERS_BYTES",
+    ResponseTrailersBytes = "RESPONSE_TRAILERS_BYTES",
+    BytesRetransmitted = "BYTES_RETRANSMITTED",
+    PacketsRetransmitted = "PACKETS_RETRANSMITTED",
+    AccessLogType = "ACCESS_LOG_TYPE",
+    QueryParameters = "QUERY_PARAMS",
+    UpstreamProtocol = "UPSTREAM_PROTOCOL",
+    UpstreamHostName = "UPSTREAM_HOST_NAME",
+    UpstreamHostNameWithoutPort = "UPSTREAM_HOST_NAME_WITHOUT_PORT",
+    UpstreamHostsAttempted = "UPSTREAM_HOSTS_ATTEMPTED",
+    UpstreamHostsAttemptedWithoutPort = "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT",
+    UpstreamHostNamesAttempted = "UPSTREAM_HOST_NAMES_ATTEMPTED",
+    UpstreamHostNamesAttemptedWithoutPort = "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT",
     BytesReceived = "BYTES_RECEIVED",
     BytesSent = "BYTES_SENT",
     Duration = "DURATION",
@@ -103,6 +129,19 @@ plain! {
     UpstreamRemotePort = "UPSTREAM_REMOTE_PORT",
     UpstreamTransportFailureReason = "UPSTREAM_TRANSPORT_FAILURE_REASON",
     UpstreamRequestAttemptCount = "UPSTREAM_REQUEST_ATTEMPT_COUNT",
+    UpstreamTlsVersion = "UPSTREAM_TLS_VERSION",
+    UpstreamTlsCipher = "UPSTREAM_TLS_CIPHER",
+    UpstreamPeerSubject = "UPSTREAM_PEER_SUBJECT",
+    UpstreamPeerIssuer = "UPSTREAM_PEER_ISSUER",
+    UpstreamPeerUriSan = "UPSTREAM_PEER_URI_SAN",
+    UpstreamPeerDnsSan = "UPSTREAM_PEER_DNS_SAN",
+    UpstreamPeerIpSan = "UPSTREAM_PEER_IP_SAN",
+    UpstreamPeerCert = "UPSTREAM_PEER_CERT",
+    UpstreamPeerCertVStart = "UPSTREAM_PEER_CERT_V_START",
+    UpstreamPeerCertVEnd = "UPSTREAM_PEER_CERT_V_END",
+    UpstreamLocalUriSan = "UPSTREAM_LOCAL_URI_SAN",
+    UpstreamLocalDnsSan = "UPSTREAM_LOCAL_DNS_SAN",
+    UpstreamLocalIpSan = "UPSTREAM_LOCAL_IP_SAN",
     DownstreamRemoteAddress = "DOWNSTREAM_REMOTE_ADDRESS",
     DownstreamRemoteAddressWithoutPort = "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
     DownstreamRemotePort = "DOWNSTREAM_REMOTE_PORT",
@@ -112,6 +151,9 @@ plain! {
     DownstreamLocalAddress = "DOWNSTREAM_LOCAL_ADDRESS",
     DownstreamLocalAddressWithoutPort = "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
     DownstreamLocalPort = "DOWNSTREAM_LOCAL_PORT",
+    DownstreamDirectLocalAddress = "DOWNSTREAM_DIRECT_LOCAL_ADDRESS",
+    DownstreamDirectLocalAddressWithoutPort = "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT",
+    DownstreamDirectLocalPort = "DOWNSTREAM_DIRECT_LOCAL_PORT",
     RequestedServerName = "REQUESTED_SERVER_NAME",
     DownstreamTlsVersion = "DOWNSTREAM_TLS_VERSION",
     DownstreamTlsCipher = "DOWNSTREAM_TLS_CIPHER",
@@ -119,6 +161,12 @@ plain! {
     DownstreamPeerIssuer = "DOWNSTREAM_PEER_ISSUER",
     DownstreamPeerUriSan = "DOWNSTREAM_PEER_URI_SAN",
     DownstreamPeerDnsSan = "DOWNSTREAM_PEER_DNS_SAN",
+    DownstreamPeerIpSan = "DOWNSTREAM_PEER_IP_SAN",
+    DownstreamPeerEmailSan = "DOWNSTREAM_PEER_EMAIL_SAN",
+    DownstreamPeerFingerprint1 = "DOWNSTREAM_PEER_FINGERPRINT_1",
+    DownstreamPeerChainFingerprints1 = "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1",
+    DownstreamPeerChainFingerprints256 = "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256",
+    DownstreamPeerChainSerials = "DOWNSTREAM_PEER_CHAIN_SERIALS",
     DownstreamPeerFingerprint256 = "DOWNSTREAM_PEER_FINGERPRINT_256",
     DownstreamPeerSerial = "DOWNSTREAM_PEER_SERIAL",
     DownstreamPeerCert = "DOWNSTREAM_PEER_CERT",
@@ -127,7 +175,10 @@ plain! {
     DownstreamLocalSubject = "DOWNSTREAM_LOCAL_SUBJECT",
     DownstreamLocalUriSan = "DOWNSTREAM_LOCAL_URI_SAN",
     DownstreamLocalDnsSan = "DOWNSTREAM_LOCAL_DNS_SAN",
+    DownstreamLocalIpSan = "DOWNSTREAM_LOCAL_IP_SAN",
+    DownstreamLocalEmailSan = "DOWNSTREAM_LOCAL_EMAIL_SAN",
     GrpcStatus = "GRPC_STATUS",
+    GrpcStatusSnake = "GRPC_STATUS(SNAKE_STRING)",
     GrpcStatusNumber = "GRPC_STATUS_NUMBER",
     Hostname = "HOSTNAME",
     ConnectionId = "CONNECTION_ID",
@@ -135,15 +186,20 @@ plain! {
     VirtualClusterName = "VIRTUAL_CLUSTER_NAME",
 }
 
-/// Operators that read the state of Envoy filters and metadata.
+/// Operators that read the state of Envoy filters and metadata, or what only other settings or HTTP/3 give.
 const ABSENT: &[&str] = &[
     "DYNAMIC_METADATA",
     "CLUSTER_METADATA",
+    "METADATA",
+    "CUSTOM_FLAGS",
+    "ROUNDTRIP_DURATION",
+    "DOWNSTREAM_TLS_SESSION_ID",
+    "TLS_JA3_FINGERPRINT",
+    "TLS_JA4_FINGERPRINT",
     "UPSTREAM_METADATA",
     "FILTER_STATE",
     "UPSTREAM_FILTER_STATE",
-    "UPSTREAM_PEER_SUBJECT",
-    "UPSTREAM_PEER_CERT",
+    "UPSTREAM_TLS_SESSION_ID",
     "TRACE_ID",
     "SPAN_ID",
 ];
@@ -173,35 +229,53 @@ impl Operator {
         Ok((Self::build(name, argument, max_length)?, length))
     }
 
-    fn build(name: &str, argument: Option<&str>, max_length: Option<usize>) -> Result<Self, FormatError> {
+    fn build(operator: &str, argument: Option<&str>, max_length: Option<usize>) -> Result<Self, FormatError> {
         let field = || -> Result<FieldArgument, FormatError> {
             let argument = argument
                 .filter(|a| !a.is_empty())
-                .ok_or_else(|| FormatError(format!("`%{name}%` needs a header name")))?;
+                .ok_or_else(|| FormatError(format!("`%{operator}%` needs a header name")))?;
             let (name, alternative) = match argument.split_once('?') {
                 Some((name, alternative)) => (name, Some(alternative.to_ascii_lowercase())),
                 None => (argument, None),
             };
+            let odd = |c: char| c == '?' || c.is_ascii_whitespace();
+            if name.contains(odd) || alternative.as_ref().is_some_and(|name| name.contains(odd)) {
+                return Err(FormatError(format!("`%{operator}({argument})%`: use one or two header names, as in X?Y")));
+            }
             Ok(FieldArgument { name: name.to_ascii_lowercase(), alternative, max_length })
         };
-        if ABSENT.contains(&name) {
+        if ABSENT.contains(&operator) {
             return Ok(Operator::Absent);
         }
-        Ok(match name {
-            "REQ" => Operator::Request(field()?),
-            "RESP" => Operator::Response(field()?),
-            "TRAILER" => Operator::Trailer(field()?),
-            "START_TIME" => Operator::StartTime(TimeFormat::parse(argument.unwrap_or(""))?),
+        let time = |zone| TimeFormat::parse(argument.unwrap_or(""), zone);
+        Ok(match operator {
+            "REQ" | "REQUEST_HEADER" => Operator::Request(field()?),
+            "RESP" | "RESPONSE_HEADER" => Operator::Response(field()?),
+            "TRAILER" | "RESPONSE_TRAILER" => Operator::Trailer(field()?),
+            "START_TIME" => Operator::StartTime(time(TimeZone::Utc)?),
+            "START_TIME_LOCAL" => Operator::StartTime(time(TimeZone::Local)?),
+            "EMIT_TIME" => Operator::EmitTime(time(TimeZone::Utc)?),
+            "EMIT_TIME_LOCAL" => Operator::EmitTime(time(TimeZone::Local)?),
+            "DOWNSTREAM_PEER_CERT_V_START"
+            | "DOWNSTREAM_PEER_CERT_V_END"
+            | "UPSTREAM_PEER_CERT_V_START"
+            | "UPSTREAM_PEER_CERT_V_END"
+                if argument.is_some() =>
+            {
+                let Operator::Plain(of) = plain(operator, None)? else { return Ok(Operator::Absent) };
+                Operator::CertificateTime(of, time(TimeZone::Utc)?)
+            }
+            "QUERY_PARAM" => {
+                let name = argument.filter(|name| !name.is_empty());
+                let name = name.ok_or_else(|| FormatError("`%QUERY_PARAM%` needs a name".to_owned()))?;
+                Operator::QueryParameter(FieldArgument { name: name.to_owned(), alternative: None, max_length })
+            }
+            "REQUESTED_SERVER_NAME" => Operator::ServerName(ServerName::parse(argument.unwrap_or(""))?),
             "ENVIRONMENT" => Operator::Environment(
                 argument.and_then(|name| std::env::var(name).ok()).unwrap_or_else(|| "-".to_owned()),
             ),
             "PATH" => path(argument.unwrap_or(""))?,
-            "GRPC_STATUS" if argument == Some("NUMBER") => Operator::Plain(Plain::GrpcStatusNumber),
-            _ => {
-                let plain = PLAIN.iter().find(|(text, _)| *text == name);
-                let (_, plain) = plain.ok_or_else(|| FormatError(format!("unknown operator `%{name}%`")))?;
-                Operator::Plain(*plain)
-            }
+            _ => plain(operator, argument)?,
         })
     }
 
@@ -215,6 +289,11 @@ impl Operator {
             Operator::Response(field) => field.evaluate(|name| scope.response_field(name)),
             Operator::Trailer(field) => field.evaluate(|name| scope.trailer(name)),
             Operator::StartTime(format) => Value::Owned(format.render(scope.start_time())),
+            Operator::EmitTime(format) => Value::Owned(format.render(scope.emit_time())),
+            Operator::CertificateTime(plain, format) => scope.certificate_time(*plain, format),
+            Operator::Network(plain, bits) => scope.network(*plain, *bits),
+            Operator::QueryParameter(argument) => argument.limit(scope.query_parameter(&argument.name)),
+            Operator::ServerName(name) => scope.server_name(*name),
             Operator::Plain(plain) => scope.plain(*plain),
             Operator::Environment(value) => Value::Bytes(value.as_bytes()),
             Operator::Path { query, original } => scope.path(*query, *original),
@@ -226,12 +305,37 @@ impl Operator {
 impl FieldArgument {
     fn evaluate<'a>(&self, find: impl Fn(&str) -> Option<&'a [u8]>) -> Value<'a> {
         let found = find(&self.name).or_else(|| self.alternative.as_deref().and_then(find));
-        match (found, self.max_length) {
-            (None, _) => Value::Missing,
-            (Some(value), Some(max)) => Value::Bytes(&value[..max.min(value.len())]),
-            (Some(value), None) => Value::Bytes(value),
+        self.limit(found.map_or(Value::Missing, Value::Bytes))
+    }
+
+    fn limit<'a>(&self, value: Value<'a>) -> Value<'a> {
+        let Some(max) = self.max_length else { return value };
+        match value {
+            Value::Bytes(bytes) => Value::Bytes(&bytes[..max.min(bytes.len())]),
+            Value::Owned(text) => Value::Owned(text.chars().take(max).collect()),
+            other => other,
         }
     }
+}
+
+/// An operator of one name; a few take an argument.
+fn plain(operator: &str, argument: Option<&str>) -> Result<Operator, FormatError> {
+    let found = PLAIN.iter().find(|(text, _)| *text == operator);
+    let (_, plain) = *found.ok_or_else(|| FormatError(format!("unknown operator `%{operator}%`")))?;
+    let Some(argument) = argument else { return Ok(Operator::Plain(plain)) };
+    let refused = || FormatError(format!("`%{operator}({argument})%` is not an argument that this operator takes"));
+    Ok(match (plain, argument) {
+        (Plain::GrpcStatus, "NUMBER") => Operator::Plain(Plain::GrpcStatusNumber),
+        (Plain::GrpcStatus, "SNAKE_STRING") => Operator::Plain(Plain::GrpcStatusSnake),
+        // No details have blanks.
+        (Plain::GrpcStatus, "CAMEL_STRING" | "") | (Plain::ResponseCodeDetails, _) => Operator::Plain(plain),
+        // Rewrites hide no query: the first is what there is.
+        (Plain::QueryParameters, "ORIG" | "") => Operator::Plain(plain),
+        _ if operator.ends_with("_ADDRESS_WITHOUT_PORT") => {
+            Operator::Network(plain, argument.parse().ok().filter(|bits| *bits <= 128).ok_or_else(refused)?)
+        }
+        _ => return Err(refused()),
+    })
 }
 
 fn path(argument: &str) -> Result<Operator, FormatError> {
@@ -250,4 +354,28 @@ fn path(argument: &str) -> Result<Operator, FormatError> {
         }
     }
     Ok(Operator::Path { query, original })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_that_an_operator_does_not_take_are_errors() {
+        for text in [
+            "DURATION(1)%",
+            "STREAM_ID(1)%",
+            "GRPC_STATUS(X)%",
+            "REQ(a?b?c)%",
+            "REQ( a )%",
+            "QUERY_PARAM()%",
+            "QUERY_PARAMS(RAW)%",
+            "REQUESTED_SERVER_NAME(HOST_ONLY)%",
+            "UPSTREAM_CLUSTER(1)%",
+            "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT(129)%",
+            "COALESCE(x)%",
+        ] {
+            assert!(Operator::parse(text).is_err(), "{text}");
+        }
+    }
 }

@@ -4,30 +4,49 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use jiff::fmt::strtime;
-use jiff::tz::TimeZone;
 
 use super::FormatError;
 
+/// Where a time is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeZone {
+    /// Nowhere.
+    Utc,
+    /// Where this process runs.
+    Local,
+}
+
 /// A time format that has been tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TimeFormat(String);
+pub struct TimeFormat {
+    format: String,
+    zone: TimeZone,
+}
 
 impl TimeFormat {
     /// Parses; the empty format is RFC 3339 in milliseconds.
-    pub fn parse(text: &str) -> Result<Self, FormatError> {
-        let text = if text.is_empty() { "%Y-%m-%dT%H:%M:%S.%3fZ" } else { text };
+    pub fn parse(text: &str, zone: TimeZone) -> Result<Self, FormatError> {
+        let text = match (text, zone) {
+            ("", TimeZone::Utc) => "%Y-%m-%dT%H:%M:%S.%3fZ",
+            ("", TimeZone::Local) => "%Y-%m-%dT%H:%M:%S.%3f%z",
+            (text, _) => text,
+        };
         // A bare `%f` is nine digits to Envoy, as few as needed to jiff.
         let format = text.replace("%f", "%9f");
-        let epoch = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+        let epoch = Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC);
         strtime::format(&format, &epoch)
             .map_err(|error| FormatError::new(format!("`%START_TIME({text})%`: {error}")))?;
-        Ok(TimeFormat(format))
+        Ok(TimeFormat { format, zone })
     }
 
-    /// Writes a time, in UTC. A time out of range is empty.
+    /// Writes a time. A time out of range is empty.
     pub fn render(&self, time: SystemTime) -> String {
         let Ok(timestamp) = Timestamp::try_from(time) else { return String::new() };
-        strtime::format(&self.0, &timestamp.to_zoned(TimeZone::UTC)).unwrap_or_default()
+        let zone = match self.zone {
+            TimeZone::Utc => jiff::tz::TimeZone::UTC,
+            TimeZone::Local => jiff::tz::TimeZone::system(),
+        };
+        strtime::format(&self.format, &timestamp.to_zoned(zone)).unwrap_or_default()
     }
 }
 
@@ -45,8 +64,8 @@ mod tests {
             ("%a %b %d %f %1f %6f", "Thu Oct 29 045678901 0 045678"),
             ("%F %T", "2026-10-29 14:28:43"),
         ] {
-            assert_eq!(TimeFormat::parse(format).unwrap().render(time), expected);
+            assert_eq!(TimeFormat::parse(format, TimeZone::Utc).unwrap().render(time), expected);
         }
-        assert!(TimeFormat::parse("%!").is_err());
+        assert!(TimeFormat::parse("%!", TimeZone::Utc).is_err());
     }
 }

@@ -1,10 +1,14 @@
 //! What operators read: the request, the answer, the connection, and how it all went.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
+
+use ipnet::IpNet;
 
 use super::operator::{Original, Plain};
 use crate::headers::Headers;
-use crate::message::RequestHead;
+use crate::message::{RequestHead, is_grpc_content_type};
+use crate::outcome::grpc_status;
 use crate::proxy::record::Record;
 
 /// Value of an operator.
@@ -91,6 +95,16 @@ impl<'a> Scope<'a> {
             Plain::ResponseCodeDetails => text(&record.details),
             Plain::ConnectionTerminationDetails => text(&record.connection_termination_details),
             Plain::ResponseFlags => Value::Owned(record.flags.to_string()),
+            Plain::ResponseFlagsLong => Value::Owned(record.flags.long()),
+            Plain::RequestHeadersBytes => Value::Number(self.request_bytes()),
+            Plain::ResponseHeadersBytes => {
+                Value::Number(self.response.map_or(0, |(_, headers)| STATUS + size(headers)))
+            }
+            Plain::ResponseTrailersBytes => Value::Number(self.trailers.map_or(0, size)),
+            // Only HTTP/3 counts them.
+            Plain::BytesRetransmitted | Plain::PacketsRetransmitted => Value::Number(0),
+            Plain::AccessLogType => text(self.access_log_type()),
+            Plain::QueryParameters => self.query(),
             Plain::BytesReceived => Value::Number(record.bytes_received),
             Plain::BytesSent => Value::Number(record.bytes_sent),
             Plain::Duration
@@ -99,47 +113,13 @@ impl<'a> Scope<'a> {
             | Plain::ResponseDuration
             | Plain::ResponseTxDuration => millis(self.time(operator)),
             Plain::RouteName => text(record.route_name.as_deref().unwrap_or_default()),
-            Plain::UpstreamHost
-            | Plain::UpstreamRemoteAddress
-            | Plain::UpstreamRemoteAddressWithoutPort
-            | Plain::UpstreamRemotePort
-            | Plain::UpstreamCluster
-            | Plain::UpstreamClusterRaw
-            | Plain::UpstreamLocalAddress
-            | Plain::UpstreamLocalAddressWithoutPort
-            | Plain::UpstreamLocalPort
-            | Plain::UpstreamTransportFailureReason
-            | Plain::UpstreamRequestAttemptCount => self.upstream(operator),
-            Plain::GrpcStatus => self.grpc_status().map_or(Value::Missing, |n| Value::Bytes(grpc_name(n).as_bytes())),
-            Plain::GrpcStatusNumber => self.grpc_status().map_or(Value::Missing, |code| Value::Number(u64::from(code))),
+            Plain::GrpcStatus => self.grpc_status().map_or(Value::Missing, |n| grpc_name(n, false)),
+            Plain::GrpcStatusSnake => self.grpc_status().map_or(Value::Missing, |n| grpc_name(n, true)),
+            Plain::GrpcStatusNumber => self.grpc_status().map_or(Value::Missing, status_number),
             Plain::StreamId => self.request.headers.get("x-request-id").map_or(Value::Missing, |v| Value::Bytes(v)),
             Plain::VirtualClusterName => Value::Missing,
             Plain::Hostname => text(&record.connection.hostname),
-            Plain::DownstreamRemoteAddress
-            | Plain::DownstreamRemoteAddressWithoutPort
-            | Plain::DownstreamRemotePort
-            | Plain::DownstreamDirectRemoteAddress
-            | Plain::DownstreamDirectRemoteAddressWithoutPort
-            | Plain::DownstreamDirectRemotePort
-            | Plain::DownstreamLocalAddress
-            | Plain::DownstreamLocalAddressWithoutPort
-            | Plain::DownstreamLocalPort
-            | Plain::ConnectionId => self.address(operator),
-            Plain::RequestedServerName
-            | Plain::DownstreamTlsVersion
-            | Plain::DownstreamTlsCipher
-            | Plain::DownstreamPeerSubject
-            | Plain::DownstreamPeerIssuer
-            | Plain::DownstreamPeerUriSan
-            | Plain::DownstreamPeerDnsSan
-            | Plain::DownstreamPeerFingerprint256
-            | Plain::DownstreamPeerSerial
-            | Plain::DownstreamPeerCert
-            | Plain::DownstreamPeerCertVStart
-            | Plain::DownstreamPeerCertVEnd
-            | Plain::DownstreamLocalSubject
-            | Plain::DownstreamLocalUriSan
-            | Plain::DownstreamLocalDnsSan => self.tls(operator),
+            _ => self.upstream(operator),
         }
     }
 
@@ -157,8 +137,17 @@ impl<'a> Scope<'a> {
     fn upstream(&self, operator: Plain) -> Value<'a> {
         let record = self.record;
         match operator {
-            Plain::UpstreamHost | Plain::UpstreamRemoteAddress => text(record.upstream_host()),
-            Plain::UpstreamRemoteAddressWithoutPort => part(record.upstream_host(), Part::Address),
+            Plain::UpstreamProtocol => record.upstream_protocol.map_or(Value::Missing, |v| text(v.as_str())),
+            Plain::UpstreamHost | Plain::UpstreamRemoteAddress | Plain::UpstreamHostName => {
+                text(record.upstream_host())
+            }
+            Plain::UpstreamHostsAttempted | Plain::UpstreamHostNamesAttempted => self.attempted(|host| host),
+            Plain::UpstreamHostsAttemptedWithoutPort | Plain::UpstreamHostNamesAttemptedWithoutPort => {
+                self.attempted(|host| host.rsplit_once(':').map_or(host, |(address, _)| address))
+            }
+            Plain::UpstreamRemoteAddressWithoutPort | Plain::UpstreamHostNameWithoutPort => {
+                part(record.upstream_host(), Part::Address)
+            }
             Plain::UpstreamRemotePort => part(record.upstream_host(), Part::Port),
             // Istio gives clusters an alternative stat name that ends with a semicolon; this operator shows it.
             Plain::UpstreamCluster => match &*record.upstream_cluster {
@@ -166,12 +155,12 @@ impl<'a> Scope<'a> {
                 name => Value::Owned(format!("{name};")),
             },
             Plain::UpstreamClusterRaw => text(&record.upstream_cluster),
-            Plain::UpstreamLocalAddress => display(record.upstream_local_address),
-            Plain::UpstreamLocalAddressWithoutPort => display(record.upstream_local_address.map(|a| a.ip())),
-            Plain::UpstreamLocalPort => number(record.upstream_local_address.map(|a| a.port())),
+            Plain::UpstreamLocalAddress => display(record.upstream_ends.local),
+            Plain::UpstreamLocalAddressWithoutPort => display(record.upstream_ends.local.map(|a| a.ip())),
+            Plain::UpstreamLocalPort => number(record.upstream_ends.local.map(|a| a.port())),
             Plain::UpstreamTransportFailureReason => text(&record.upstream_transport_failure),
             Plain::UpstreamRequestAttemptCount => Value::Number(u64::from(record.attempts)),
-            _ => Value::Missing,
+            _ => self.address(operator),
         }
     }
 
@@ -188,41 +177,64 @@ impl<'a> Scope<'a> {
             Plain::DownstreamLocalAddress => display(Some(connection.local)),
             Plain::DownstreamLocalAddressWithoutPort => display(Some(connection.local.ip())),
             Plain::DownstreamLocalPort => number(Some(connection.local.port())),
+            Plain::DownstreamDirectLocalAddress => display(Some(connection.own)),
+            Plain::DownstreamDirectLocalAddressWithoutPort => display(Some(connection.own.ip())),
+            Plain::DownstreamDirectLocalPort => number(Some(connection.own.port())),
             Plain::ConnectionId => Value::Number(connection.id),
-            _ => Value::Missing,
+            _ => self.tls(operator),
         }
     }
 
-    fn tls(&self, operator: Plain) -> Value<'a> {
-        let connection = &self.record.connection;
-        if operator == Plain::RequestedServerName {
-            return text(&connection.server_name);
-        }
-        let Some(tls) = &connection.tls else { return Value::Missing };
-        let peer = tls.peer.as_ref();
-        let own = tls.local.as_ref();
-        match operator {
-            Plain::DownstreamTlsVersion => text(tls.version),
-            Plain::DownstreamTlsCipher => text(&tls.cipher),
-            Plain::DownstreamPeerSubject => peer.map_or(Value::Missing, |c| text(&c.subject)),
-            Plain::DownstreamPeerIssuer => peer.map_or(Value::Missing, |c| text(&c.issuer)),
-            Plain::DownstreamPeerUriSan => peer.map_or(Value::Missing, |c| list(&c.uris)),
-            Plain::DownstreamPeerDnsSan => peer.map_or(Value::Missing, |c| list(&c.dns_names)),
-            Plain::DownstreamPeerFingerprint256 => peer.map_or(Value::Missing, |c| text(&c.sha256)),
-            Plain::DownstreamPeerSerial => peer.map_or(Value::Missing, |c| text(&c.serial)),
-            Plain::DownstreamPeerCert => peer.map_or(Value::Missing, |c| text(&c.escaped_pem)),
-            Plain::DownstreamPeerCertVStart => peer.map_or(Value::Missing, |c| text(&c.not_before)),
-            Plain::DownstreamPeerCertVEnd => peer.map_or(Value::Missing, |c| text(&c.not_after)),
-            Plain::DownstreamLocalSubject => own.map_or(Value::Missing, |c| text(&c.subject)),
-            Plain::DownstreamLocalUriSan => own.map_or(Value::Missing, |c| list(&c.uris)),
-            Plain::DownstreamLocalDnsSan => own.map_or(Value::Missing, |c| list(&c.dns_names)),
-            _ => Value::Missing,
+    /// The endpoints in the order they were tried.
+    fn attempted(&self, of: impl Fn(&str) -> &str) -> Value<'a> {
+        let record = self.record;
+        let all: Vec<&str> = record.upstream_before.iter().chain(&record.upstream).map(|host| of(&host.name)).collect();
+        if all.is_empty() { Value::Missing } else { Value::Owned(all.join(",")) }
+    }
+
+    /// The network that an address is in, as in `10.0.0.0/8`.
+    pub(super) fn network(&self, operator: Plain, bits: u8) -> Value<'a> {
+        let mut out = Vec::new();
+        self.plain(operator).write("", &mut out);
+        let address = std::str::from_utf8(&out).ok().and_then(|text| text.parse::<IpAddr>().ok());
+        let network = address.and_then(|address| IpNet::new(address, bits).ok());
+        display(network.map(|network| network.trunc()))
+    }
+
+    /// When it ended, or began if it has not ended.
+    pub(super) fn emit_time(&self) -> SystemTime {
+        self.record.start_time + self.record.duration.unwrap_or_default()
+    }
+
+    fn access_log_type(&self) -> &'static str {
+        match (self.record.duration, self.record.protocol) {
+            (None, _) => "NotSet",
+            (Some(_), Some(_)) => "DownstreamEnd",
+            (Some(_), None) => "TcpConnectionEnd",
         }
     }
 
-    fn grpc_status(&self) -> Option<u32> {
-        let field = self.trailer("grpc-status").or_else(|| self.response_field("grpc-status"))?;
-        std::str::from_utf8(field).ok()?.parse().ok()
+    fn request_bytes(&self) -> u64 {
+        let request = self.request;
+        let pseudo = [
+            (":method", request.method.len()),
+            (":path", request.path.len()),
+            (":authority", request.authority.as_ref().map_or(0, bytes::Bytes::len)),
+            (":scheme", request.scheme.len()),
+        ];
+        let fields = pseudo.iter().filter(|(_, length)| *length > 0).map(|(name, length)| name.len() + length);
+        fields.sum::<usize>() as u64 + size(&request.headers)
+    }
+
+    /// Of the trailers, else the fields, else what gRPC makes of the HTTP status; -1 is none that gRPC knows.
+    fn grpc_status(&self) -> Option<i64> {
+        if !is_grpc_content_type(self.request.headers.get("content-type")) {
+            return None;
+        }
+        let field = self.trailer("grpc-status").or_else(|| self.response_field("grpc-status"));
+        let number = |field| std::str::from_utf8(field).ok().and_then(|text| text.parse::<u32>().ok());
+        let of_http = || self.response.map(|(status, _)| i64::from(grpc_status(status)));
+        field.map_or_else(of_http, |field| Some(number(field).map_or(-1, i64::from)))
     }
 }
 
@@ -248,11 +260,11 @@ fn part(address: &str, part: Part) -> Value<'_> {
     }
 }
 
-fn text(value: &str) -> Value<'_> {
+pub(super) fn text(value: &str) -> Value<'_> {
     Value::Bytes(value.as_bytes()).none_if_empty()
 }
 
-fn list(values: &[String]) -> Value<'_> {
+pub(super) fn list(values: &[String]) -> Value<'_> {
     if values.is_empty() { Value::Missing } else { Value::Owned(values.join(",")) }
 }
 
@@ -268,8 +280,39 @@ fn millis<'a>(duration: Option<Duration>) -> Value<'a> {
     duration.map_or(Value::Missing, |d| Value::Number(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
 }
 
-/// gRPC's name of a status code, in Envoy's camel case.
-fn grpc_name(code: u32) -> &'static str {
+/// Bytes of a `:status`.
+const STATUS: u64 = 10;
+
+/// Bytes of names and values.
+fn size(headers: &Headers) -> u64 {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() as u64
+}
+
+fn status_number<'a>(code: i64) -> Value<'a> {
+    u64::try_from(code).map_or_else(|_| Value::Owned(code.to_string()), Value::Number)
+}
+
+/// gRPC's name of a status code, in Envoy's camel case or in gRPC's snake case; the number itself if it has none.
+fn grpc_name<'a>(code: i64, snake: bool) -> Value<'a> {
+    const SNAKE: [&str; 17] = [
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
+    ];
     const NAMES: [&str; 17] = [
         "OK",
         "Canceled",
@@ -289,5 +332,6 @@ fn grpc_name(code: u32) -> &'static str {
         "DataLoss",
         "Unauthenticated",
     ];
-    NAMES.get(code as usize).copied().unwrap_or("InvalidCode")
+    let names = if snake { &SNAKE } else { &NAMES };
+    usize::try_from(code).ok().and_then(|code| names.get(code)).map_or_else(|| status_number(code), |name| text(name))
 }

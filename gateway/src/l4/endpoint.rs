@@ -1,7 +1,6 @@
 //! The connection to an endpoint: the endpoint's own, or a tunnel through it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -12,6 +11,7 @@ use super::copy::Socket;
 use super::tunnel::TunnelIo;
 use crate::tls::accept::DownstreamIo;
 use crate::upstream::UpstreamIo;
+use crate::upstream::ends::Ends;
 use crate::upstream::pool::Life;
 
 /// Where a client's bytes go.
@@ -24,10 +24,10 @@ pub(super) enum EndpointIo {
 
 impl EndpointIo {
     /// Our end of the connection.
-    pub(super) fn local(&self) -> Option<SocketAddr> {
+    pub(super) fn ends(&self) -> &Ends {
         match self {
-            EndpointIo::Direct(_, life) => life.local,
-            EndpointIo::Tunnel(tunnel) => tunnel.local(),
+            EndpointIo::Direct(_, life) => &life.ends,
+            EndpointIo::Tunnel(tunnel) => tunnel.ends(),
         }
     }
 }

@@ -132,12 +132,12 @@ impl Session {
                 return None;
             };
             self.record.attempts += 1;
-            self.record.upstream = Some(Arc::clone(&host));
+            self.record.upstream_before.extend(self.record.upstream.replace(Arc::clone(&host)));
             let active = ActiveGuard::new(&host.state);
             match self.connect(&cluster, &host).await {
                 Ok(io) => {
                     cluster.observe(&host, Observed::Opened, now);
-                    self.record.upstream_local_address = io.local();
+                    self.record.upstream_ends = io.ends().clone();
                     return Some(Upstream { cluster, io, _active: active });
                 }
                 // Nobody was asked: the limit is ours.

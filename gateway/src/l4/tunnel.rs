@@ -3,7 +3,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -19,6 +18,7 @@ use crate::net::Dialer;
 use crate::outcome::ResetReason;
 use crate::upstream::UpstreamStream;
 use crate::upstream::connect::{ConnectFailure, Wanted};
+use crate::upstream::ends::Ends;
 use crate::upstream::lease::{Lease, lease};
 use crate::upstream::pool::Pool;
 
@@ -76,8 +76,8 @@ fn request(tunnel: &Tunnel, http2: bool) -> (RequestHead, BodyLength) {
 
 impl TunnelIo {
     /// Our end of the connection to the proxy.
-    pub(super) fn local(&self) -> Option<SocketAddr> {
-        self.lease.local
+    pub(super) fn ends(&self) -> &Ends {
+        &self.lease.ends
     }
 
     async fn ask(&mut self, head: &RequestHead, body: BodyLength) -> Result<(), String> {

@@ -53,6 +53,7 @@ pub async fn accept(worker: Arc<Worker>, listener: Serve) {
             continue;
         }
         let Ok(mut local) = stream.local_addr() else { continue };
+        let own = local;
         if compiled.spec.bind == Bind::Redirected && worker.shared.original_dst == OriginalDestination::Socket {
             local = of_socket(&stream, local).unwrap_or(local);
         }
@@ -62,6 +63,7 @@ pub async fn accept(worker: Arc<Worker>, listener: Serve) {
             conn: Conn::Tcp(stream),
             peer,
             local,
+            own,
             listener: Arc::clone(compiled),
             drain: listener.drain.signal(),
             open,

@@ -97,10 +97,12 @@ impl CompiledListener {
         CompiledListener { spec, egress: false, learning: None, chains, ports }
     }
 
-    /// The chains for what a connection's client dialled; `None` closes it.
+    /// The chains for what a connection's client dialled: an address that no chain of its port is for goes to those of
+    /// all ports, as Istio's listener of all connections does. `None` closes it.
     pub fn group(&self, destination: SocketAddr) -> Option<&Group> {
-        let networks = self.ports.get(&Some(destination.port())).or_else(|| self.ports.get(&None))?;
-        networks.find(destination.ip().to_canonical())
+        let address = destination.ip().to_canonical();
+        let find = |port: Option<u16>| self.ports.get(&port)?.find(address);
+        find(Some(destination.port())).or_else(|| find(None))
     }
 
     /// The chain of a group for a client that begins so; `None` closes it.

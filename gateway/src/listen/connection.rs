@@ -35,8 +35,10 @@ pub struct Accepted {
     pub conn: Conn,
     /// The other end.
     pub peer: SocketAddr,
-    /// Our end.
+    /// Our end, or where a redirected client was going.
     pub local: SocketAddr,
+    /// Our end in any case.
+    pub own: SocketAddr,
     /// The listener as it was then.
     pub listener: Arc<CompiledListener>,
     /// Asks the connection to end.
@@ -114,9 +116,9 @@ enum Served {
 /// Serves a connection to its end.
 pub async fn serve(worker: Arc<Worker>, accepted: Accepted) {
     let listener = Arc::clone(&accepted.listener);
-    let Accepted { conn, peer, local, drain, open, .. } = accepted;
+    let Accepted { conn, peer, local, own, drain, open, .. } = accepted;
     let deadline = Instant::now() + listener.spec.detection_timeout.unwrap_or(NO_LIMIT);
-    let established = Box::pin(establish(&worker, &listener, conn, peer, local, deadline)).await;
+    let established = Box::pin(establish(&worker, &listener, conn, (peer, local, own), deadline)).await;
     let established = match established {
         Ok(established) => established,
         Err(rejected) => {
@@ -139,8 +141,7 @@ async fn establish(
     worker: &Arc<Worker>,
     listener: &CompiledListener,
     mut conn: Conn,
-    mut peer: SocketAddr,
-    mut local: SocketAddr,
+    (mut peer, mut local, own): (SocketAddr, SocketAddr, SocketAddr),
     deadline: Instant,
 ) -> Result<Established, Rejected> {
     let mut buffer = BytesMut::new();
@@ -177,7 +178,7 @@ async fn establish(
     let connection = |tls| {
         let (server_name, dialled) = (server_name.clone(), redirected.then_some(local));
         let (peer_ip, hostname) = (Bytes::from(peer.ip().to_string()), Arc::clone(hostname));
-        Arc::new(Connection { id, peer, peer_ip, local, dialled, server_name, tls, hostname })
+        Arc::new(Connection { id, peer, peer_ip, local, own, dialled, server_name, tls, hostname })
     };
     let handshake = terminate(worker, listener, chain, hello, stream, deadline);
     match &chain.filter {

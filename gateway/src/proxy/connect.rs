@@ -83,7 +83,7 @@ impl<D: Downstream> Exchange<'_, D> {
             Err(outcome) => return outcome,
         };
         cluster.observe(&host, Observed::Opened, now);
-        self.record.upstream_local_address = life.local;
+        self.record.upstream_ends = life.ends.clone();
         self.answer_connect();
         let tunnel = Tunnel::new(io, ServerNameCheck::new(name));
         let ended = self.run_tunnel(tunnel, cluster.spec.pool.tcp_idle_timeout).await;

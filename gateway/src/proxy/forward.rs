@@ -250,7 +250,8 @@ impl<D: Downstream> Exchange<'_, D> {
             }
             Err(outcome) => return AttemptEnd::Done(outcome),
         };
-        self.record.upstream_local_address = lease.local;
+        self.record.upstream_ends = lease.ends.clone();
+        self.record.upstream_protocol = Some(lease.stream.version());
         forwarding.cluster.observe(host, Observed::Connected, now);
         let cluster = Arc::clone(&forwarding.cluster);
         forwarding.request = RequestGuard::try_new(&cluster.state, &cluster.spec.circuit_breakers, now);

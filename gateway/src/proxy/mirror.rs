@@ -119,7 +119,7 @@ pub(super) fn start<D: Downstream>(exchange: &Exchange<'_, D>, forward: &Forward
 
 fn head<D: Downstream>(exchange: &Exchange<'_, D>) -> RequestHead {
     let mut request = exchange.request.clone();
-    let own = exchange.record.connection.local.ip().to_string();
+    let own = exchange.record.connection.own.ip().to_string();
     request.headers.join(names::X_FORWARDED_FOR, Bytes::from(own), b",");
     request.headers.set_static(names::X_ENVOY_INTERNAL, "true");
     request.headers.remove("transfer-encoding");

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::message::Version;
 use crate::outcome::Flags;
 use crate::upstream::Host;
+use crate::upstream::ends::Ends;
 
 /// A connection with a client, fixed once it is established.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Connection {
     pub peer_ip: Bytes,
     /// Our end of the socket, or what a PROXY protocol header says it is.
     pub local: SocketAddr,
+    /// Our end of the socket itself.
+    pub own: SocketAddr,
     /// Where the client was going before its connection was redirected to us.
     pub dialled: Option<SocketAddr>,
     /// SNI, empty if there was none.
@@ -43,6 +46,8 @@ pub struct TlsInfo {
     pub alpn: Option<Vec<u8>>,
     /// The client's certificate.
     pub peer: Option<CertificateInfo>,
+    /// What the client sent behind its certificate.
+    pub peer_issuers: Vec<CertificateInfo>,
     /// The chain the client sent, as escaped PEM; empty without one.
     pub peer_chain_escaped: String,
     /// The client's certificate was verified against authorities.
@@ -60,8 +65,14 @@ pub struct CertificateInfo {
     pub issuer: String,
     /// URI names.
     pub uris: Vec<String>,
+    /// Addresses.
+    pub addresses: Vec<String>,
+    /// Mail addresses.
+    pub emails: Vec<String>,
     /// DNS names.
     pub dns_names: Vec<String>,
+    /// Hex SHA-1 of the DER form.
+    pub sha1: String,
     /// Hex SHA-256 of the DER form.
     pub sha256: String,
     /// Hex.
@@ -107,10 +118,14 @@ pub struct Record {
     pub route_name: Option<Arc<str>>,
     /// The endpoint that was used last.
     pub upstream: Option<Arc<Host>>,
+    /// Those that the bytes of a connection were offered to before, in order.
+    pub upstream_before: Vec<Arc<Host>>,
+    /// What was spoken with the endpoint.
+    pub upstream_protocol: Option<Version>,
     /// Cluster; empty while there is none.
     pub upstream_cluster: Arc<str>,
-    /// Our end of the upstream connection.
-    pub upstream_local_address: Option<SocketAddr>,
+    /// What is known of the upstream connection.
+    pub upstream_ends: Ends,
     /// Why TLS to the endpoint, or connecting, failed.
     pub upstream_transport_failure: String,
     /// Tries; 1 as soon as there is a cluster to try.
@@ -149,8 +164,10 @@ impl Record {
             route_name: None,
             upstream: None,
             upstream_cluster: NO_CLUSTER.with(Arc::clone),
-            upstream_local_address: None,
+            upstream_ends: Ends::default(),
             upstream_transport_failure: String::new(),
+            upstream_before: Vec::new(),
+            upstream_protocol: None,
             attempts: 0,
             grpc_status: None,
         }

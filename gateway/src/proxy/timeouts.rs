@@ -29,30 +29,33 @@ impl Timeouts {
     }
 }
 
+/// The highest number that a grpc-timeout may have.
+const MOST: u64 = 99_999_999;
+
 /// A duration for grpc-timeout: at most eight digits, in the smallest unit from milliseconds on that holds it.
 pub(super) fn grpc_duration(duration: Duration) -> String {
-    const MOST: u128 = 99_999_999;
     let mut n = duration.as_millis();
     let mut unit = 'm';
     for (next, factor) in [('S', 1000), ('M', 60), ('H', 60)] {
-        if n > MOST {
+        if n > u128::from(MOST) {
             (n, unit) = (n / factor, next);
         }
     }
-    format!("{}{unit}", n.min(MOST))
+    format!("{}{unit}", n.min(u128::from(MOST)))
 }
 
-/// Digits and a unit (gRPC over HTTP/2).
+/// Digits and a unit (gRPC over HTTP/2), in whole milliseconds, rounded up. As Envoy reads it: blanks around the number
+/// count as nothing, and a number of nine digits as no timeout.
 fn parse_grpc_timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let n: u64 = digits.parse().ok()?;
+    let n: u64 = digits.trim_ascii().parse().ok().filter(|n| *n <= MOST)?;
     Some(match unit {
-        "H" => Duration::from_secs(n.checked_mul(3600)?),
-        "M" => Duration::from_secs(n.checked_mul(60)?),
+        "H" => Duration::from_secs(n * 3600),
+        "M" => Duration::from_secs(n * 60),
         "S" => Duration::from_secs(n),
         "m" => Duration::from_millis(n),
-        "u" => Duration::from_micros(n),
-        "n" => Duration::from_nanos(n),
+        "u" => Duration::from_millis(n.div_ceil(1_000)),
+        "n" => Duration::from_millis(n.div_ceil(1_000_000)),
         _ => return None,
     })
 }
@@ -68,9 +71,16 @@ mod tests {
         {
             assert_eq!(grpc_duration(Duration::from_millis(millis)), expected);
         }
-        for (text, expected) in
-            [("100m", Some(100)), ("2S", Some(2000)), ("1H", Some(3_600_000)), ("5x", None), ("", None)]
-        {
+        for (text, expected) in [
+            ("100m", Some(100)),
+            ("2S", Some(2000)),
+            ("1H", Some(3_600_000)),
+            ("5x", None),
+            ("", None),
+            ("1u", Some(1)),
+            (" 1 S", Some(1000)),
+            ("100000000n", None),
+        ] {
             assert_eq!(parse_grpc_timeout(text), expected.map(Duration::from_millis), "{text}");
         }
     }

@@ -110,13 +110,11 @@ pub async fn handshake(
 fn rustls_info(session: &rustls::ServerConnection, pair: &KeyPair, tls: &ServerTls) -> TlsInfo {
     let chain = session.peer_certificates().unwrap_or_default();
     TlsInfo {
-        version: match session.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
-            _ => "TLSv1.2",
-        },
+        version: suites::version_name(session.protocol_version()),
         cipher: session.negotiated_cipher_suite().map(|s| suites::openssl_name(s.suite())).unwrap_or_default(),
         alpn: session.alpn_protocol().map(<[u8]>::to_vec),
         peer: chain.first().and_then(|leaf| describe(leaf)),
+        peer_issuers: chain.iter().skip(1).filter_map(|certificate| describe(certificate)).collect(),
         peer_chain_escaped: chain.iter().map(|certificate| escape_pem(certificate)).collect(),
         peer_verified: !chain.is_empty() && !tls.spec.client.accept_untrusted,
         local: Some(Arc::clone(&pair.info)),
@@ -131,6 +129,7 @@ fn boring_info(ssl: &boring::ssl::SslRef, pair: &KeyPair, tls: &ServerTls) -> Tl
         cipher: ssl.current_cipher().map(|cipher| cipher.name().to_owned()).unwrap_or_default(),
         alpn: ssl.selected_alpn_protocol().map(<[u8]>::to_vec),
         peer: chain.first().and_then(|leaf| describe(leaf)),
+        peer_issuers: chain.iter().skip(1).filter_map(|certificate| describe(certificate)).collect(),
         peer_chain_escaped: chain.iter().map(|der| escape_pem(der)).collect(),
         peer_verified: !chain.is_empty() && !tls.spec.client.accept_untrusted,
         local: Some(Arc::clone(&pair.info)),

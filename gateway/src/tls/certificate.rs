@@ -1,6 +1,7 @@
 //! Certificates: keys that sign, and what is worth knowing of them.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -69,6 +70,7 @@ pub fn describe(der: &[u8]) -> Option<CertificateInfo> {
     let mut info = CertificateInfo {
         subject: rfc2253(certificate.subject()),
         issuer: rfc2253(certificate.issuer()),
+        sha1: hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der).as_ref()),
         sha256: hex(digest::digest(&digest::SHA256, der).as_ref()),
         serial: hex(certificate.raw_serial()).trim_start_matches("00").to_owned(),
         escaped_pem: escape_pem(der),
@@ -82,11 +84,21 @@ pub fn describe(der: &[u8]) -> Option<CertificateInfo> {
             match name {
                 GeneralName::DNSName(name) => info.dns_names.push((*name).to_owned()),
                 GeneralName::URI(uri) => info.uris.push((*uri).to_owned()),
+                GeneralName::RFC822Name(name) => info.emails.push((*name).to_owned()),
+                GeneralName::IPAddress(bytes) => info.addresses.extend(ip_address(bytes)),
                 _ => {}
             }
         }
     }
     Some(info)
+}
+
+fn ip_address(bytes: &[u8]) -> Option<String> {
+    let address = match bytes.len() {
+        4 => IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?),
+        _ => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
+    };
+    Some(address.to_string())
 }
 
 /// SHA-256 of the SubjectPublicKeyInfo, base64.

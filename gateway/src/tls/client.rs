@@ -1,6 +1,6 @@
 //! TLS towards endpoints.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use config_schema::snapshot::UpstreamTls;
@@ -10,9 +10,11 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::certificate::{KeyPair, describe};
+use super::endpoint::EndpointTls;
 use super::trust::{Trust, Usage};
 use super::{TlsError, names, suites};
 use crate::net::Conn;
+use crate::proxy::record::CertificateInfo;
 
 /// TLS policy of a cluster, compiled.
 #[derive(Debug)]
@@ -21,7 +23,11 @@ pub struct ClientTls {
     http1: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
     bytes: Arc<ClientConfig>,
+    certificate: Option<Arc<CertificateInfo>>,
 }
+
+/// Stands for no name: an address sends no SNI.
+const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// What will be spoken inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,17 +73,22 @@ impl ClientTls {
             http1: with_alpn(&["http/1.1"]),
             http2: with_alpn(&["h2"]),
             bytes: with_alpn(&[]),
+            certificate: pair.map(|pair| Arc::clone(&pair.info)),
         })
     }
 
-    /// The SNI for a request to `host` (after rewrites, with or without port).
+    /// The name of the endpoint for a request to `host` (after rewrites, with or without port): the SNI, or the address
+    /// that the certificate must be for, which is no SNI.
     pub fn server_name(&self, host: &str) -> Option<String> {
         if let Some(sni) = &self.spec.sni {
             return Some(sni.clone());
         }
         let name = String::from_utf8_lossy(&crate::route::normalize_host(host.as_bytes())).into_owned();
         let bare = name.trim_start_matches('[').trim_end_matches(']');
-        (!bare.is_empty() && bare.parse::<IpAddr>().is_err()).then_some(name)
+        match bare.parse::<IpAddr>() {
+            Ok(address) => self.spec.verify_auto_sni.then(|| address.to_string()),
+            Err(_) => (!bare.is_empty()).then_some(name),
+        }
     }
 
     /// Speaks TLS on a connection. The certificate is verified before anything is sent.
@@ -86,7 +97,7 @@ impl ClientTls {
         conn: Conn,
         server_name: Option<&str>,
         inner: Inner,
-    ) -> Result<tokio_rustls::client::TlsStream<Conn>, TlsError> {
+    ) -> Result<(tokio_rustls::client::TlsStream<Conn>, EndpointTls), TlsError> {
         let config = match inner {
             Inner::Http1 => &self.http1,
             Inner::Http2 => &self.http2,
@@ -95,11 +106,12 @@ impl ClientTls {
         let name = match server_name {
             Some(name) => ServerName::try_from(name.to_owned())
                 .map_err(|_| TlsError::new(format!("{name:?} cannot be an SNI")))?,
-            // An address as name sends no SNI.
-            None => ServerName::IpAddress(IpAddr::from([0, 0, 0, 0]).into()),
+            None => ServerName::IpAddress(NOBODY.into()),
         };
         let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
-        connector.connect(name, conn).await.map_err(TlsError::new)
+        let stream = connector.connect(name, conn).await.map_err(TlsError::new)?;
+        let known = EndpointTls::new(stream.get_ref().1, self.certificate.clone());
+        Ok((stream, known))
     }
 }
 
@@ -148,15 +160,10 @@ impl ServerCertVerifier for Verifier {
                 info.dns_names, info.uris, self.names
             )));
         }
-        if self.check_server_name
-            && let ServerName::DnsName(name) = server_name
-            && !names::carries_any(&info, [name.as_ref()])
-        {
-            return Err(Error::General(format!(
-                "the certificate is for {:?}, not for {}",
-                info.dns_names,
-                name.as_ref()
-            )));
+        let asked = server_name.to_str();
+        let to_check = self.check_server_name && *server_name != ServerName::IpAddress(NOBODY.into());
+        if to_check && !names::carries_any(&info, [&asked]) {
+            return Err(Error::General(format!("the certificate is for {:?}, not for {asked}", info.dns_names)));
         }
         Ok(ServerCertVerified::assertion())
     }

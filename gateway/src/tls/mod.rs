@@ -5,6 +5,7 @@ mod boring;
 mod certificate;
 pub mod client;
 mod client_auth;
+pub mod endpoint;
 mod names;
 mod server;
 mod suites;

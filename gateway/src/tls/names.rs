@@ -9,11 +9,11 @@ pub(super) fn wildcard_covers(pattern: &str, name: &str) -> bool {
 }
 
 /// Whether a certificate carries one of the wanted names exactly: DNS names without case (a wildcard in the
-/// certificate covers one label), URIs with it.
+/// certificate covers one label), URIs with it, addresses as they are written.
 pub(super) fn carries_any(certificate: &CertificateInfo, wanted: impl IntoIterator<Item = impl AsRef<str>>) -> bool {
     wanted.into_iter().any(|wanted| {
         let wanted = wanted.as_ref();
-        certificate.uris.iter().any(|uri| uri == wanted)
+        certificate.uris.iter().chain(&certificate.addresses).any(|name| name == wanted)
             || certificate
                 .dns_names
                 .iter()

@@ -24,9 +24,10 @@ const GROUPS: &[(&str, NamedGroup)] = &[
     ("P-384", NamedGroup::secp384r1),
 ];
 
-/// A provider with the TLS 1.2 suites and curves that are asked for; all TLS 1.3 suites stay.
+/// A provider with the TLS 1.2 suites and curves that are asked for; all TLS 1.3 suites stay, in BoringSSL's order.
 pub(super) fn provider(suites: &[String], curves: &[String]) -> Result<Arc<CryptoProvider>, TlsError> {
     let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
     if !suites.is_empty() {
         let wanted: Vec<CipherSuite> = suites
             .iter()
@@ -49,6 +50,14 @@ pub(super) fn provider(suites: &[String], curves: &[String]) -> Result<Arc<Crypt
         provider.kx_groups = chosen;
     }
     Ok(Arc::new(provider))
+}
+
+/// OpenSSL's name of a negotiated version.
+pub(super) fn version_name(version: Option<rustls::ProtocolVersion>) -> &'static str {
+    match version {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        _ => "TLSv1.2",
+    }
 }
 
 /// OpenSSL's name of a negotiated suite.

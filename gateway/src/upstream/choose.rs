@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use config_schema::snapshot::{Discovery, LEARNED_EGRESS};
+use config_schema::snapshot::{ANY_DYNAMIC_DNS, Discovery, LEARNED_EGRESS};
 use tokio::time::{Instant, timeout};
 
 use super::cluster::Cluster;
@@ -24,6 +24,8 @@ const REFRESH: Duration = Duration::from_secs(60);
 pub enum NoEndpoint {
     /// The name has no address; the text is DNS' reason.
     Unresolved(String),
+    /// The same of a name that nothing in the configuration has.
+    UnknownUnresolved(String),
     /// As many names as there may be are being resolved.
     Overflow,
     /// The destination is forbidden: the details.
@@ -35,6 +37,7 @@ impl NoEndpoint {
     pub fn outcome(self) -> Outcome {
         match self {
             NoEndpoint::Unresolved(why) => Outcome::DnsResolutionFailed(why),
+            NoEndpoint::UnknownUnresolved(why) => Outcome::UnknownHostUnresolved(why),
             NoEndpoint::Overflow => Outcome::DnsOverflow,
             NoEndpoint::Forbidden(details) => Outcome::Forbidden(details),
         }
@@ -66,6 +69,13 @@ impl Cluster {
     /// It takes hosts that nothing in the configuration has, to learn them.
     pub fn is_learning(&self) -> bool {
         &*self.name == LEARNED_EGRESS
+    }
+
+    fn unresolved(&self, why: String) -> NoEndpoint {
+        match &*self.name {
+            ANY_DYNAMIC_DNS => NoEndpoint::UnknownUnresolved(why),
+            _ => NoEndpoint::Unresolved(why),
+        }
     }
 
     /// No answer has come yet about any of its names, so that it is not known whether it has endpoints.
@@ -125,14 +135,14 @@ impl Cluster {
             dynamic.get(&name, port, Instant::now(), || dns.watch(key, None)).map_err(|_| NoEndpoint::Overflow)?;
         let known = match timeout(PATIENCE, entry.decided()).await {
             Ok(known) => known,
-            Err(_) => return Err(NoEndpoint::Unresolved("Timeout while contacting DNS servers".to_owned())),
+            Err(_) => return Err(self.unresolved("Timeout while contacting DNS servers".to_owned())),
         };
         if known.addresses.is_empty() {
-            return Err(NoEndpoint::Unresolved(known.error().map(ToString::to_string).unwrap_or_default()));
+            return Err(self.unresolved(known.error().map(ToString::to_string).unwrap_or_default()));
         }
         match self.addresses(&name, port) {
             Ok(addresses) if !addresses.is_empty() => Ok(Arc::clone(&entry.host)),
-            Ok(_) => Err(NoEndpoint::Unresolved("the name is gone".to_owned())),
+            Ok(_) => Err(self.unresolved("the name is gone".to_owned())),
             Err(refusal) => Err(NoEndpoint::Forbidden(refusal.details())),
         }
     }

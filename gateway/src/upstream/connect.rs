@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::circuit_breaker::{ConnectionGuard, Overflows, PendingGuard};
 use super::cluster::Cluster;
+use super::ends::Ends;
 use super::host::Host;
 use super::pool::Life;
 use super::stream::UpstreamIo;
@@ -85,8 +86,8 @@ pub async fn open_bytes(dialer: &dyn Dialer, wanted: &Wanted<'_>) -> Result<(Ups
     };
     let _pending = PendingGuard::try_new(&cluster.state, limits).ok_or_else(ConnectFailure::overflow)?;
     let server_name = server_name(cluster, wanted.authority);
-    let (io, local) = open(dialer, wanted, server_name.as_deref(), Inner::Bytes).await?;
-    Ok((io, Life::new(Instant::now(), local, guard)))
+    let (io, ends) = open(dialer, wanted, server_name.as_deref(), Inner::Bytes).await?;
+    Ok((io, Life::new(Instant::now(), ends, guard)))
 }
 
 /// Opens a connection, with TLS if the cluster asks for it, within the connect timeout. It is not counted.
@@ -95,7 +96,7 @@ pub(super) async fn open(
     wanted: &Wanted<'_>,
     server_name: Option<&str>,
     inner: Inner,
-) -> Result<(UpstreamIo, Option<SocketAddr>), ConnectFailure> {
+) -> Result<(UpstreamIo, Ends), ConnectFailure> {
     let spec = &wanted.cluster.spec;
     let deadline = Instant::now() + spec.pool.connect_timeout;
     let options = DialOptions { keepalive: spec.pool.tcp_keepalive.clone() };
@@ -108,16 +109,20 @@ pub(super) async fn open(
     if let Some(version) = spec.proxy_protocol {
         send_proxy_header(&mut conn, version, wanted.addresses).await.map_err(ConnectFailure::new)?;
     }
+    let mut tls_known = None;
     let io = match wanted.cluster.tls.as_ref().filter(|_| wanted.cluster.uses_tls(wanted.host)) {
         None => UpstreamIo::Plain(conn),
         Some(Err(reason)) => return Err(ConnectFailure::new(format!("TLS_error: {reason}"))),
         Some(Ok(tls)) => match timeout_at(deadline, tls.connect(conn, server_name, inner)).await {
-            Ok(Ok(stream)) => UpstreamIo::Tls(Box::new(stream)),
+            Ok(Ok((stream, known))) => {
+                tls_known = Some(Arc::new(known));
+                UpstreamIo::Tls(Box::new(stream))
+            }
             Ok(Err(error)) => return Err(ConnectFailure::new(format!("TLS_error: {error}"))),
             Err(_) => return Err(ConnectFailure::timeout()),
         },
     };
-    Ok((io, local))
+    Ok((io, Ends { local, tls: tls_known }))
 }
 
 async fn send_proxy_header(

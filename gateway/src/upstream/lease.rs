@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::circuit_breaker::{ConnectionGuard, Overflows, PendingGuard};
 use super::connect::{ConnectFailure, Wanted, open, server_name};
+use super::ends::Ends;
 use super::host::Host;
 use super::pool::{Asked, H2Connection, H2Grant, Life, Limits, Pool, PoolKey, Reusable, Slot, StreamSlot};
 use super::state::ClusterState;
@@ -25,8 +26,8 @@ const MAX_STREAM_ATTEMPTS: u32 = 4;
 pub struct Lease {
     /// To speak on.
     pub stream: UpstreamStream,
-    /// Our end of the connection.
-    pub local: Option<SocketAddr>,
+    /// What is known of the connection.
+    pub ends: Ends,
     // Behind the stream, so that it ends before its place is free.
     carrier: Carrier,
 }
@@ -111,9 +112,8 @@ impl Request<'_> {
                 None => return Err(ConnectFailure::overflow()),
             },
         };
-        let (io, local) =
-            open(self.dialer.as_ref(), self.wanted, self.key.server_name.as_deref(), Inner::Http1).await?;
-        let life = Life::new(Instant::now(), local, guard);
+        let (io, ends) = open(self.dialer.as_ref(), self.wanted, self.key.server_name.as_deref(), Inner::Http1).await?;
+        let life = Life::new(Instant::now(), ends, guard);
         let connection = Box::new(ClientConnection::new(io));
         let host = Arc::clone(self.wanted.host);
         Ok(self.lease_of(Reusable { connection, host, life }))
@@ -124,7 +124,7 @@ impl Request<'_> {
         life.requests += 1;
         Lease {
             stream: UpstreamStream::H1(connection),
-            local: life.local,
+            ends: life.ends.clone(),
             carrier: Carrier::H1 { key: self.key, limits: self.limits, host, life },
         }
     }
@@ -138,7 +138,7 @@ impl Request<'_> {
             if let Ok(Some(session)) = connection.connection.spawn_stream().await {
                 return Ok(Lease {
                     stream: UpstreamStream::H2(Box::new(http2::client::H2Stream::new(session))),
-                    local: connection.local,
+                    ends: connection.ends.clone(),
                     carrier: Carrier::H2 { _stream: stream },
                 });
             }
@@ -220,7 +220,7 @@ impl Connecting {
     async fn run(self, guard: ConnectionGuard) -> Result<H2Connection, ConnectFailure> {
         let wanted =
             Wanted { cluster: &self.cluster, host: &self.host, http2: true, authority: "", addresses: self.addresses };
-        let (io, local) = open(self.dialer.as_ref(), &wanted, self.server_name.as_deref(), Inner::Http2).await?;
+        let (io, ends) = open(self.dialer.as_ref(), &wanted, self.server_name.as_deref(), Inner::Http2).await?;
         let options = http2::client::ClientOptions {
             max_streams: self.limits.max_streams as usize,
             keepalive: self.cluster.spec.pool.http2_keepalive.clone(),
@@ -230,7 +230,7 @@ impl Connecting {
             .await
             .map_err(|reason| ConnectFailure { reason, transport: String::new() })?;
         let now = Instant::now();
-        Ok(H2Connection::new(connection, local, &self.host, &self.cluster.state, self.limits, now))
+        Ok(H2Connection::new(connection, ends, &self.host, &self.cluster.state, self.limits, now))
     }
 }
 

@@ -8,6 +8,7 @@ pub mod choose;
 mod circuit_breaker;
 mod cluster;
 pub mod connect;
+pub mod ends;
 pub mod health_check;
 mod host;
 mod host_set;

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::headers::Headers;
 use crate::http1::client::ClientConnection;
 use crate::http2::client::H2Stream;
-use crate::message::{BodyLength, Frame, RequestHead, ResponseHead};
+use crate::message::{BodyLength, Frame, RequestHead, ResponseHead, Version};
 use crate::net::Conn;
 use crate::outcome::ResetReason;
 
@@ -87,6 +87,14 @@ pub enum UpstreamStream {
 }
 
 impl UpstreamStream {
+    /// What is spoken.
+    pub fn version(&self) -> Version {
+        match self {
+            UpstreamStream::H1(_) => Version::Http11,
+            UpstreamStream::H2(_) => Version::Http2,
+        }
+    }
+
     /// Puts a request's head in the way.
     pub fn start_request(&mut self, head: &RequestHead, body: BodyLength) -> Result<(), ResetReason> {
         match self {

@@ -110,7 +110,7 @@ impl<'a> InstanceIndex<'a> {
             },
         };
         let mut seen = HashSet::new();
-        found.retain(|instance| seen.insert((format!("{:?}", instance.address), instance.port_name.clone())));
+        found.retain(|instance| seen.insert((address_of(&instance.address), instance.port_name.clone())));
         if !service.selector.is_empty() && service.resolution == Resolution::Known {
             for entry in self.selected_entries(namespace, &service.selector) {
                 found.extend(self.of_entry_as_service_endpoint(entry, service));
@@ -237,7 +237,8 @@ impl<'a> InstanceIndex<'a> {
 
     fn selected_entries(&self, namespace: &str, selector: &Labels) -> Vec<&'a Object<WorkloadEntry>> {
         let entries = self.resources.workload_entries.in_namespace(namespace);
-        entries.map(AsRef::as_ref).filter(|entry| selects(selector, &entry_labels(entry))).collect()
+        let takes = |entry: &&Object<WorkloadEntry>| is_healthy(entry) && selects(selector, &entry_labels(entry));
+        entries.map(AsRef::as_ref).filter(takes).collect()
     }
 
     fn selected_pods(&self, namespace: &str, selector: &Labels) -> Vec<&'a Object<Pod>> {
@@ -392,4 +393,19 @@ fn is_ready(pod: &Pod) -> bool {
     let phase = pod.status.phase.as_deref();
     !matches!(phase, Some("Succeeded" | "Failed"))
         && pod.status.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status == "True")
+}
+
+/// An address stands once for a port of the Service, on whichever port of its own comes first.
+fn address_of(address: &InstanceAddress) -> String {
+    match address {
+        InstanceAddress::Ip(address, _) => address.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Where an agent checks the health of a WorkloadEntry, it counts only once that has found it healthy.
+fn is_healthy(entry: &Object<WorkloadEntry>) -> bool {
+    const CHECKED: &str = "proxy.istio.io/health-checks-enabled";
+    let is_checked = |text: &String| matches!(text.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True");
+    !entry.meta.annotations.get(CHECKED).is_some_and(is_checked) || entry.spec.status.is_healthy()
 }

@@ -7,9 +7,9 @@ use crate::resources::mesh_config::MeshOutboundTrafficMode;
 use crate::resources::sidecar::{OutboundTrafficPolicy, OutboundTrafficPolicyMode};
 use crate::resources::{MeshConfig, Object, Sidecar};
 use crate::snapshot::{
-    Cluster, DirectResponse, Discovery, Endpoints, Forward, LbPolicy, LoadBalancer, ObjectRef, Route, RouteAction,
-    RouteMatch, ServiceRef, Snapshot, TcpProxy, UpstreamProtocol, UpstreamTlsMode, VirtualHost, WeightedCluster,
-    WeightedDestination,
+    ANY_DYNAMIC_DNS, Cluster, DirectResponse, Discovery, Endpoints, Forward, LbPolicy, LoadBalancer, ObjectRef, Route,
+    RouteAction, RouteMatch, ServiceRef, Snapshot, TcpProxy, UpstreamProtocol, UpstreamTlsMode, VirtualHost,
+    WeightedCluster, WeightedDestination,
 };
 use crate::translate::Context;
 use crate::translate::cluster::{ClusterKey, any_address};
@@ -23,8 +23,6 @@ use crate::translate::wanted::Wanted;
 const PASSTHROUGH: &str = "PassthroughCluster";
 /// Sends nowhere.
 const BLACK_HOLE: &str = "BlackHoleCluster";
-/// Sends to where DNS says for the host of a request.
-const DYNAMIC_DNS: &str = "AllowAnyDynamicDNSCluster";
 /// Status of requests that may not go on.
 const BLOCKED: u16 = 502;
 /// How long a connection to an unknown place may be idle between requests.
@@ -87,7 +85,7 @@ impl UnknownTraffic {
     pub(super) fn requests(&self, wanted: &mut Wanted) -> VirtualHost {
         let (name, cluster) = match self {
             Self::Refuse => ("block_all", None),
-            Self::DynamicDns => ("allow_any_dynamic_dns", Some(DYNAMIC_DNS.to_owned())),
+            Self::DynamicDns => ("allow_any_dynamic_dns", Some(ANY_DYNAMIC_DNS.to_owned())),
             Self::Pass | Self::Proxy(..) => ("allow_any", Some(self.byte_cluster(wanted))),
         };
         let action = match cluster {
@@ -134,7 +132,7 @@ pub(super) fn add_clusters(snapshot: &mut Snapshot, context: &Context<'_>, unkno
     if *unknown == UnknownTraffic::DynamicDns {
         let hosts = vec!["*".to_owned()];
         let discovery = Discovery::DynamicDns { hosts, port: None, allow_addresses: any_address() };
-        wanted.push((DYNAMIC_DNS, discovery));
+        wanted.push((ANY_DYNAMIC_DNS, discovery));
     }
     for (name, discovery) in wanted {
         if discovery == Discovery::Endpoints {

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::{Limits, PoolKey};
 use crate::upstream::connect::ConnectFailure;
+use crate::upstream::ends::Ends;
 use crate::upstream::host::Host;
 use crate::upstream::state::ClusterState;
 
@@ -22,8 +23,8 @@ use crate::upstream::state::ClusterState;
 pub(in crate::upstream) struct H2Connection {
     /// Pingora's handle of it.
     pub(in crate::upstream) connection: ConnectionRef,
-    /// Our end of it.
-    pub(in crate::upstream) local: Option<std::net::SocketAddr>,
+    /// What is known of it.
+    pub(in crate::upstream) ends: Ends,
     host: Arc<Host>,
     limits: Limits,
     opened: Instant,
@@ -54,7 +55,7 @@ impl H2Connection {
     /// One that was just opened.
     pub(in crate::upstream) fn new(
         connection: ConnectionRef,
-        local: Option<std::net::SocketAddr>,
+        ends: Ends,
         host: &Arc<Host>,
         cluster: &Arc<ClusterState>,
         limits: Limits,
@@ -66,7 +67,7 @@ impl H2Connection {
         }
         H2Connection {
             connection,
-            local,
+            ends,
             host: Arc::clone(host),
             limits,
             opened: now,

@@ -16,6 +16,7 @@ pub(super) use self::h1::Reusable;
 use self::h2::Slots;
 pub(super) use self::h2::{Asked, H2Connection, H2Grant, Slot, StreamSlot};
 use super::circuit_breaker::ConnectionGuard;
+use super::ends::Ends;
 use super::state::ClusterState;
 
 /// What makes two connections interchangeable.
@@ -40,15 +41,15 @@ pub struct Life {
     pub opened: Instant,
     /// Requests it has carried.
     pub requests: u32,
-    /// Our end of it.
-    pub local: Option<std::net::SocketAddr>,
+    /// What is known of it.
+    pub ends: Ends,
     guard: ConnectionGuard,
 }
 
 impl Life {
     /// Of a connection opened at `now`.
-    pub fn new(now: Instant, local: Option<std::net::SocketAddr>, guard: ConnectionGuard) -> Self {
-        Life { opened: now, requests: 0, local, guard }
+    pub fn new(now: Instant, ends: Ends, guard: ConnectionGuard) -> Self {
+        Life { opened: now, requests: 0, ends, guard }
     }
 
     /// Whether the configuration lets it carry one more request.
