@@ -52,7 +52,8 @@ fn settings(settings: &ProxySettings) -> String {
         }
     }
     if let Some(log) = &settings.access_log {
-        writeln!(text, "access log {} {:?} {:?}", log.path, log.encoding, log.format).unwrap();
+        let listeners = if log.listeners { "" } else { " not of listeners" };
+        writeln!(text, "access log {} {:?} {:?}{listeners}", log.path, log.encoding, log.format).unwrap();
     }
     if settings.connection_limit.is_some() || settings.concurrency.is_some() {
         writeln!(text, "connections {:?} threads {:?}", settings.connection_limit, settings.concurrency).unwrap();
