@@ -61,7 +61,7 @@ impl Rejection {
         Rejection::new(what, error.to_string(), cause)
     }
 
-    /// A certificate that is in use though it is out of date.
+    /// A certificate, or authorities, in use though out of date.
     pub(super) fn of_dates(snapshot: &Snapshot, what: String, fault: &TlsError) -> Self {
         Rejection { rule: "out-of-date", severity: Severity::Warning, ..Self::of_tls(snapshot, what, fault) }
     }

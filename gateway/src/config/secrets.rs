@@ -31,7 +31,7 @@ pub(super) struct Secrets {
     used: HashSet<String>,
     /// What is wrong, though its last good version serves.
     stale: Vec<TlsError>,
-    /// Certificates in use that are out of date.
+    /// Certificates and authorities in use that are out of date.
     out_of_date: Vec<TlsError>,
 }
 
@@ -119,7 +119,7 @@ impl Secrets {
         std::mem::take(&mut self.stale)
     }
 
-    /// The certificates asked for since the last time that are out of date, though they are in use.
+    /// What was asked for since the last time and is out of date, though it is in use.
     pub(super) fn take_out_of_date(&mut self) -> Vec<TlsError> {
         std::mem::take(&mut self.out_of_date)
     }
@@ -148,11 +148,7 @@ impl Secrets {
     ) -> Result<Arc<KeyPair>, TlsError> {
         self.used.insert(name_of(place));
         let pair = parse(&mut self.pairs, &mut self.stale, place, pem, KeyPair::from_pem)?;
-        if let Some(fault) = pair.out_of_date(self.clock.now()).map(|fault| fault.found_in(place))
-            && !self.out_of_date.contains(&fault)
-        {
-            self.out_of_date.push(fault);
-        }
+        self.note_dates(place, pair.out_of_date(self.clock.now()));
         Ok(pair)
     }
 
@@ -162,7 +158,17 @@ impl Secrets {
         bundle: Result<TrustBundle, TlsError>,
     ) -> Result<Arc<Trust>, TlsError> {
         self.used.insert(name_of(place));
-        parse(&mut self.trusts, &mut self.stale, place, bundle, Trust::from_pem)
+        let trust = parse(&mut self.trusts, &mut self.stale, place, bundle, Trust::from_pem)?;
+        self.note_dates(place, trust.out_of_date(self.clock.now()));
+        Ok(trust)
+    }
+
+    fn note_dates(&mut self, place: &PemPlace<'_>, fault: Option<TlsError>) {
+        if let Some(fault) = fault.map(|fault| fault.found_in(place))
+            && !self.out_of_date.contains(&fault)
+        {
+            self.out_of_date.push(fault);
+        }
     }
 }
 

@@ -1,8 +1,9 @@
-//! Certificates out of date: they are in use all the same, as with Envoy, and somebody should know.
+//! Certificates out of date: our own are in use all the same, as with Envoy, and somebody should know.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use rustls::pki_types::UnixTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// From when to when a certificate is valid, both in seconds since 1970, both included (RFC 5280, section 4.1.2.5).
@@ -22,6 +23,19 @@ impl Validity {
         Some(Validity { not_before: validity.not_before.timestamp(), not_after: validity.not_after.timestamp() })
     }
 
+    /// Whether it is valid at `now`.
+    pub(super) fn check(self, now: UnixTime) -> Result<(), webpki::Error> {
+        let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let unix = |seconds: i64| UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
+        if seconds > self.not_after {
+            return Err(webpki::Error::CertExpired { time: now, not_after: unix(self.not_after) });
+        }
+        if seconds < self.not_before {
+            return Err(webpki::Error::CertNotValidYet { time: now, not_before: unix(self.not_before) });
+        }
+        Ok(())
+    }
+
     /// What is wrong with its dates at `now`, in words that stay the same from day to day.
     fn fault(self, now: i64) -> Option<String> {
         let (from, to) = (date(self.not_before), date(self.not_after));
@@ -35,14 +49,26 @@ impl Validity {
     }
 }
 
+/// What is wrong at `now` with the dates of authorities, if none of them is valid.
+pub(super) fn fault_of_authorities(authorities: &[Validity], now: SystemTime) -> Option<String> {
+    let now = unix_seconds(now);
+    let faults: Option<Vec<String>> = authorities.iter().map(|validity| validity.fault(now)).collect();
+    let first = faults?.into_iter().next()?;
+    Some(format!("no certificate authority is valid now, so that nobody is trusted: the first {first}"))
+}
+
 /// What is wrong at `now` with the dates of a chain, leaf first: that of the first certificate that is out of date.
 pub(super) fn fault_of_chain(chain: &[Validity], now: SystemTime) -> Option<String> {
-    let now = now.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or(0);
+    let now = unix_seconds(now);
     chain.iter().enumerate().find_map(|(n, validity)| {
         let fault = validity.fault(now)?;
         let which = if n == 0 { "the certificate".to_owned() } else { format!("certificate {} of the chain", n + 1) };
         Some(format!("{which} {fault}; it is in use all the same, and whoever checks it refuses it"))
     })
+}
+
+fn unix_seconds(now: SystemTime) -> i64 {
+    now.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or(0)
 }
 
 fn date(unix_seconds: i64) -> String {
@@ -51,8 +77,6 @@ fn date(unix_seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
