@@ -51,11 +51,14 @@ fn files(cluster: &Cluster) -> Vec<&str> {
     if let Some(CertificateSource::Files { certificate, key }) = &tls.certificate {
         files.extend([certificate.as_str(), key]);
     }
-    if let TrustSource::Files { ca, crl } = &tls.trust
-        && !tls.insecure_skip_verify
-    {
-        files.push(ca);
-        files.extend(crl.as_deref());
+    match &tls.trust {
+        _ if tls.insecure_skip_verify => {}
+        TrustSource::Files { ca, crl } => {
+            files.push(ca);
+            files.extend(crl.as_deref());
+        }
+        TrustSource::System { crl } => files.extend(crl.as_deref()),
+        TrustSource::Secret(_) | TrustSource::Mesh => {}
     }
     files
 }

@@ -5,9 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
-use config_schema::snapshot::{
-    self, Discovery, Listener, NetworkFilter, Snapshot, TrustSource, UpstreamTls, UpstreamTlsMode,
-};
+use config_schema::snapshot::{self, Discovery, Listener, NetworkFilter, Snapshot, UpstreamTls, UpstreamTlsMode};
 use ipnet::IpNet;
 use rustc_hash::{FxBuildHasher, FxHasher};
 
@@ -346,13 +344,7 @@ impl Builder {
         if tls.insecure_skip_verify {
             return Ok((pair, None));
         }
-        let source = match (&tls.trust, &tls.crl) {
-            (TrustSource::Files { ca, crl: None }, Some(crl)) => {
-                TrustSource::Files { ca: ca.clone(), crl: Some(crl.clone()) }
-            }
-            (other, _) => other.clone(),
-        };
-        Ok((pair, Some(self.secrets.trust(snapshot, &source)?)))
+        Ok((pair, Some(self.secrets.trust(snapshot, &tls.trust)?)))
     }
 
     fn build_access_log(&mut self, snapshot: &Snapshot, rejections: &mut Vec<Rejection>) -> Option<Arc<AccessLogger>> {

@@ -27,6 +27,8 @@ pub(super) struct Secrets {
     pairs: Kept<TlsCertificate, KeyPair>,
     trusts: Kept<TrustBundle, Trust>,
     system: Option<Result<Arc<Trust>, TlsError>>,
+    /// The operating system's authorities by what they revoked.
+    system_revoking: Kept<Vec<u8>, Trust>,
     /// Names used since the last sweep.
     used: HashSet<String>,
     /// What is wrong, though its last good version serves.
@@ -45,6 +47,7 @@ impl Secrets {
             pairs: Kept::default(),
             trusts: Kept::default(),
             system: None,
+            system_revoking: Kept::default(),
             used: HashSet::new(),
             stale: Vec::new(),
             out_of_date: Vec::new(),
@@ -103,7 +106,15 @@ impl Secrets {
                 }
                 None => Err(TlsError::no_identity("this proxy has no mesh root certificate")),
             },
-            TrustSource::System => self.system.get_or_insert_with(|| Trust::system().map(Arc::new)).clone(),
+            TrustSource::System { crl: None } => {
+                self.system.get_or_insert_with(|| Trust::system(None).map(Arc::new)).clone()
+            }
+            TrustSource::System { crl: Some(path) } => {
+                let place = PemPlace::Files(vec![(PemField::Revoked, path)]);
+                self.used.insert(name_of(&place));
+                let list = self.read(path);
+                parse(&mut self.system_revoking, &mut self.stale, &place, list, |list| Trust::system(Some(list)))
+            }
         }
     }
 
@@ -112,6 +123,7 @@ impl Secrets {
         let used = std::mem::take(&mut self.used);
         self.pairs.retain(|name| used.contains(name));
         self.trusts.retain(|name| used.contains(name));
+        self.system_revoking.retain(|name| used.contains(name));
     }
 
     /// What is wrong, though its last good version serves: said once.

@@ -47,24 +47,18 @@ impl Trust {
         if authorities.is_empty() {
             return Err(TlsError::of(PemField::Authorities, "certificate authorities: no certificate in it"));
         }
-        let lists = match &bundle.crl {
-            None => Vec::new(),
-            Some(pem) => CertificateRevocationListDer::pem_slice_iter(pem)
-                .collect::<Result<_, _>>()
-                .map_err(|e| TlsError::of(PemField::Revoked, format!("revocation list: {}", super::pem_fault(&e))))?,
-        };
-        Self::new(authorities, lists)
+        Self::new(authorities, revocation_lists(bundle.crl.as_deref())?)
     }
 
-    /// The operating system's certificate authorities.
-    pub fn system() -> Result<Self, TlsError> {
+    /// The operating system's certificate authorities, and what they revoked (PEM).
+    pub fn system(crl: Option<&[u8]>) -> Result<Self, TlsError> {
         let found = rustls_native_certs::load_native_certs();
         if found.certs.is_empty() {
             return Err(TlsError::new("the system has no certificate authorities (install ca-certificates)"));
         }
         // Of hundreds of system roots some are always odd; one that cannot be an anchor is left out.
         let usable = found.certs.into_iter().filter(|der| webpki::anchor_from_trusted_cert(der).is_ok()).collect();
-        Self::new(usable, Vec::new())
+        Self::new(usable, revocation_lists(crl)?)
     }
 
     fn new(
@@ -140,6 +134,11 @@ impl Trust {
             .map(|_| ())
             .map_err(pki_error)
     }
+}
+
+fn revocation_lists(pem: Option<&[u8]>) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let fault = |e| TlsError::of(PemField::Revoked, format!("revocation list: {}", super::pem_fault(&e)));
+    pem.map_or(Ok(Vec::new()), |pem| CertificateRevocationListDer::pem_slice_iter(pem).collect()).map_err(fault)
 }
 
 /// The error with the alert that a client should see.
