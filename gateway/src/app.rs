@@ -263,7 +263,8 @@ impl Control {
         let Some(applied) = applied else { return };
         let process = &self.shared.observer.process;
         process.updates.inc();
-        process.rejected_objects.set(i64::try_from(applied.rejections.len()).unwrap_or(i64::MAX));
+        let rejected = applied.rejections.iter().filter(|rejection| rejection.is_error()).count();
+        process.rejected_objects.set(i64::try_from(rejected).unwrap_or(i64::MAX));
         let before = std::mem::replace(&mut *self.state.applied.lock(), Arc::clone(&applied));
         announce(&before, &applied, runtime.listeners.len());
         let all_bound = self.state.listeners.lock().values().all(|s| matches!(s, ListenerState::Bound(_)));

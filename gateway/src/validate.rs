@@ -11,6 +11,7 @@ use config_schema::{Severity, Violation};
 
 use crate::app::proxy_identity;
 use crate::cli::{Output, Validate};
+use crate::clock::Clock;
 use crate::config::load::{Loader, Text};
 use crate::config::source::FileSource;
 use crate::config::{Builder, Cause, Identity, Rejection};
@@ -26,7 +27,7 @@ pub fn run(options: &Validate) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let findings = check(&texts, options.proxy.as_ref());
+    let findings = check(&texts, options.proxy.as_ref(), Clock::default());
     let printed = match options.explain {
         true => explain(&mut std::io::stdout().lock(), &texts)
             .and_then(|()| print(&mut std::io::stderr().lock(), &findings, options.output, texts.len())),
@@ -40,15 +41,16 @@ pub fn run(options: &Validate) -> ExitCode {
 }
 
 /// Everything that `run` would find: reading, validating, translating, and compiling, but for the proxy's own mesh
-/// certificate, which only the machine that serves has. In order of files and lines; what no line is to blame for is last.
+/// certificate, which only the machine that serves has. Certificates are held against `clock`. In order of files and lines; what no line is to blame for is last.
 #[must_use]
-pub fn check(texts: &[Text], proxy: Option<&(String, String)>) -> Vec<Violation> {
+pub fn check(texts: &[Text], proxy: Option<&(String, String)>, clock: Clock) -> Vec<Violation> {
     let loaded = Loader::default().load(texts);
     let translation = translate(&loaded.resources, &proxy_identity(proxy));
     let mut findings = loaded.findings.clone();
     findings.extend(loaded.locate_reports(&translation.reports));
     let nowhere = |_: &str| Ok(Arc::new(Sink::Memory(parking_lot::Mutex::default())));
-    let mut builder = Builder::new(Identity::default(), Box::new(|path| std::fs::read(path)), Box::new(nowhere));
+    let read = |path: &str| std::fs::read(path);
+    let mut builder = Builder::new(Identity::default(), Box::new(read), Box::new(nowhere)).with_clock(clock);
     let (_, rejections) = builder.build(Arc::new(translation.snapshot), Instant::now());
     let (unusable, rejections) = loaded.locate_rejections(rejections);
     findings.extend(unusable);
@@ -67,8 +69,8 @@ fn unplaced(rejection: &Rejection) -> Violation {
         column: 0,
         object: rejection.what.clone(),
         path: String::new(),
-        rule: "unusable",
-        severity: Severity::Error,
+        rule: rejection.rule,
+        severity: rejection.severity,
         message: rejection.reason.clone(),
     }
 }

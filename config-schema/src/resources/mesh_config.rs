@@ -2,15 +2,27 @@
 //!
 //! Fields keep what was written; the methods of [`MeshConfig`] add Istio's defaults.
 
+mod services;
+mod tls;
+mod traffic;
+
 use serde::Deserialize;
 
-use super::destination_rule::{
-    ClientTlsSettings, ConnectionPoolSettings, LocalityLbSetting, OutlierDetection, TcpKeepalive, ZoneAwareLbSetting,
-};
+use super::destination_rule::{ClientTlsSettings, LocalityLbSetting, TcpKeepalive, ZoneAwareLbSetting};
 use super::extension_provider::ExtensionProvider;
 use super::mesh_proxy_config::MeshProxyConfig;
 use super::virtual_service::HttpRetry;
 use super::wire::{Duration, LabelSelector, scalar};
+
+pub use services::{
+    ServiceEntryVisibility, ServiceScope, ServiceScopeConfig, ServiceSettings, ServiceSettingsSettings, Visibility,
+    VisibilityMatchRule, VisibilityPolicy,
+};
+pub use tls::{Ca, Certificate, CertificateData, MeshTlsProtocol, TlsConfig};
+pub use traffic::{
+    DefaultTrafficPolicy, InboundTrafficMode, InboundTrafficPolicy, MeshH2UpgradePolicy, MeshOutboundTrafficMode,
+    MeshOutboundTrafficPolicy, NormalizationType, ProxyPathNormalization,
+};
 
 /// Settings of the whole mesh.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -298,48 +310,6 @@ pub enum AccessLogEncoding {
     Json,
 }
 
-/// What becomes of traffic of sidecars to unknown places.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct MeshOutboundTrafficPolicy {
-    /// Default `REGISTRY_ONLY` once the message is there.
-    #[serde(default)]
-    pub mode: MeshOutboundTrafficMode,
-    /// TLS for `ALLOW_ANY_DYNAMIC_DNS`.
-    pub tls: Option<ClientTlsSettings>,
-}
-
-/// What becomes of traffic of sidecars to unknown places.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum MeshOutboundTrafficMode {
-    /// It is refused.
-    #[default]
-    RegistryOnly,
-    /// It is passed through to the address dialled.
-    AllowAny,
-    /// It goes where DNS says for the host asked for.
-    AllowAnyDynamicDns,
-}
-
-/// Where inbound traffic of sidecars is handed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-pub struct InboundTrafficPolicy {
-    /// Default `PASSTHROUGH`.
-    #[serde(default)]
-    pub mode: InboundTrafficMode,
-}
-
-/// Where inbound traffic of sidecars is handed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum InboundTrafficMode {
-    /// The pod's address.
-    #[default]
-    Passthrough,
-    /// The loopback address.
-    Localhost,
-}
-
 /// Where configuration is read from.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -362,104 +332,6 @@ pub enum SubscribedResource {
     ServiceRegistry,
 }
 
-/// A root certificate. At most one of `pem` and `spiffeBundleUrl` is set.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CertificateData {
-    /// The certificate.
-    pub pem: Option<String>,
-    /// Where a SPIFFE bundle is fetched.
-    pub spiffe_bundle_url: Option<String>,
-    /// Kubernetes signers it is for.
-    #[serde(default)]
-    pub cert_signers: Vec<String>,
-    /// Trust domains it is for.
-    #[serde(default)]
-    pub trust_domains: Vec<String>,
-}
-
-/// Whether services speak HTTP/2 between sidecars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum MeshH2UpgradePolicy {
-    /// No.
-    #[default]
-    DoNotUpgrade,
-    /// Yes.
-    Upgrade,
-}
-
-/// Deprecated: a certificate for a control plane component.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Certificate {
-    /// Secret to put it in.
-    #[serde(default, deserialize_with = "scalar")]
-    pub secret_name: Option<String>,
-    /// Names it is for.
-    #[serde(default)]
-    pub dns_names: Vec<String>,
-}
-
-/// Properties of services in a mesh of several clusters.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct ServiceSettings {
-    /// The properties.
-    pub settings: Option<ServiceSettingsSettings>,
-    /// The services, possibly with wildcards.
-    #[serde(default)]
-    pub hosts: Vec<String>,
-}
-
-/// Properties of services in a mesh of several clusters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceSettingsSettings {
-    /// Only endpoints of the client's own cluster.
-    #[serde(default)]
-    pub cluster_local: bool,
-}
-
-/// Scope of services in a mesh of several clusters.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceScopeConfig {
-    /// Their namespaces.
-    pub namespace_selector: Option<LabelSelector>,
-    /// The services.
-    pub services_selector: Option<LabelSelector>,
-    /// The scope.
-    #[serde(default)]
-    pub scope: ServiceScope,
-}
-
-/// Scope of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ServiceScope {
-    /// Its own cluster.
-    #[default]
-    Local,
-    /// All clusters.
-    Global,
-}
-
-/// An external CA.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Ca {
-    /// Address of its gRPC server.
-    #[serde(default, deserialize_with = "scalar")]
-    pub address: Option<String>,
-    /// TLS towards it.
-    pub tls_settings: Option<ClientTlsSettings>,
-    /// Time to wait for an answer; default 10 s.
-    pub request_timeout: Option<Duration>,
-    /// Asked by the control plane rather than by proxies.
-    #[serde(default)]
-    pub istiod_side: bool,
-}
-
 /// Providers of telemetry unless an object says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -473,119 +345,4 @@ pub struct DefaultProviders {
     /// For access logs.
     #[serde(default)]
     pub access_logging: Vec<String>,
-}
-
-/// How paths are normalised before they are matched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-pub struct ProxyPathNormalization {
-    /// The way.
-    #[serde(default)]
-    pub normalization: NormalizationType,
-}
-
-/// A way to normalise paths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum NormalizationType {
-    /// Same as `Base`.
-    #[default]
-    Default,
-    /// Not at all.
-    None,
-    /// By RFC 3986: dot segments, backslashes, needless escapes.
-    Base,
-    /// And double slashes become one.
-    MergeSlashes,
-    /// And escaped slashes are decoded before that.
-    DecodeAndMergeSlashes,
-}
-
-/// Settings of TLS.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TlsConfig {
-    /// Lowest version.
-    #[serde(default)]
-    pub min_protocol_version: MeshTlsProtocol,
-    /// Curves, by OpenSSL names.
-    #[serde(default)]
-    pub ecdh_curves: Vec<String>,
-    /// Cipher suites up to TLS 1.2, by OpenSSL names.
-    #[serde(default)]
-    pub cipher_suites: Vec<String>,
-}
-
-/// A TLS version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-pub enum MeshTlsProtocol {
-    /// The default: 1.2.
-    #[default]
-    #[serde(rename = "TLS_AUTO")]
-    Auto,
-    /// TLS 1.2.
-    #[serde(rename = "TLSV1_2")]
-    V1_2,
-    /// TLS 1.3.
-    #[serde(rename = "TLSV1_3")]
-    V1_3,
-}
-
-/// Policy of hosts that no DestinationRule is for.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DefaultTrafficPolicy {
-    /// Limits of connections and requests.
-    pub connection_pool: Option<ConnectionPoolSettings>,
-    /// When an endpoint is left out.
-    pub outlier_detection: Option<OutlierDetection>,
-}
-
-/// Who sees ServiceEntries.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceEntryVisibility {
-    /// Unless a policy says otherwise.
-    #[serde(default)]
-    pub default_visibility: Visibility,
-    /// Whether it counts for sidecars too.
-    #[serde(default)]
-    pub apply_to_sidecars: bool,
-    /// Policies, the first that matches counts.
-    #[serde(default)]
-    pub policies: Vec<VisibilityPolicy>,
-}
-
-/// Who sees something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Visibility {
-    /// The default of the field.
-    #[default]
-    VisibilityUnspecified,
-    /// Nobody.
-    None,
-    /// Its namespace.
-    Namespace,
-    /// Everybody.
-    Public,
-}
-
-/// Who sees the ServiceEntries that match.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct VisibilityPolicy {
-    /// Who.
-    #[serde(default)]
-    pub visibility: Visibility,
-    /// Alternatives of which one must match.
-    #[serde(default)]
-    pub matching_rules: Vec<VisibilityMatchRule>,
-}
-
-/// Which ServiceEntries.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct VisibilityMatchRule {
-    /// Those of these namespaces.
-    pub namespace_selector: Option<LabelSelector>,
 }

@@ -1,6 +1,11 @@
 //! `MeshConfig.defaultConfig`: settings of every proxy, and the annotation `proxy.istio.io/config` that overrides
 //! them for one.
 
+mod connections;
+mod headers;
+mod topology;
+mod tracing;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -9,6 +14,19 @@ use super::destination_rule::{ClientTlsSettings, TcpKeepalive};
 use super::proxy_config::ProxyImage;
 use super::wire::{Duration, scalar};
 use super::workload_group::ReadinessProbe;
+
+pub use connections::{
+    ConnectionProfile, ConnectionSettings, HeadersWithUnderscoresAction, PathWithEscapedSlashesAction,
+};
+pub use headers::{
+    HeaderOptIn, HeaderSwitch, MetadataExchangeHeaders, MetadataExchangeMode, ProxyHeaders, ServerHeader,
+    SetCurrentClientCertDetails,
+};
+pub use topology::{ForwardClientCertDetails, ProxyProtocolConfiguration, Topology};
+pub use tracing::{
+    ProxyTracing, TracingAddress, TracingCustomTag, TracingLightstep, TracingLiteral, TracingNameWithDefault,
+    TracingOpenCensus, TracingServiceName, TracingStackdriver,
+};
 
 /// Settings of a proxy (`istio.mesh.v1alpha1.ProxyConfig`).
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -153,19 +171,6 @@ impl MeshProxyConfig {
     }
 }
 
-/// How the name of the service in traces is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum TracingServiceName {
-    /// `app.namespace`, by label.
-    #[default]
-    AppLabelAndNamespace,
-    /// The canonical name.
-    CanonicalNameOnly,
-    /// The canonical name and the namespace.
-    CanonicalNameAndNamespace,
-}
-
 /// How the controller is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -191,106 +196,6 @@ pub enum InterceptionMode {
     None,
 }
 
-/// Traces. At most one of the five receivers is set.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProxyTracing {
-    /// In Zipkin's format.
-    pub zipkin: Option<TracingAddress>,
-    /// Deprecated.
-    pub lightstep: Option<TracingLightstep>,
-    /// In Datadog's format.
-    pub datadog: Option<TracingAddress>,
-    /// Google Cloud.
-    pub stackdriver: Option<TracingStackdriver>,
-    /// Deprecated.
-    pub open_census_agent: Option<TracingOpenCensus>,
-    /// Further tags.
-    #[serde(default)]
-    pub custom_tags: BTreeMap<String, TracingCustomTag>,
-    /// Longest path in a tag; default 256.
-    #[serde(default, deserialize_with = "scalar")]
-    pub max_path_tag_length: Option<u32>,
-    /// Share of requests traced, in percent; default 1.
-    pub sampling: Option<f64>,
-    /// TLS towards the receiver.
-    pub tls_settings: Option<ClientTlsSettings>,
-    /// Add Istio's own tags; default true.
-    pub enable_istio_tags: Option<bool>,
-}
-
-/// Address of a receiver.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct TracingAddress {
-    /// `host:port`.
-    #[serde(default, deserialize_with = "scalar")]
-    pub address: Option<String>,
-}
-
-/// Deprecated.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "deprecated by Istio")]
-pub struct TracingLightstep {
-    #[serde(default, deserialize_with = "scalar")]
-    pub address: Option<String>,
-    #[serde(default, deserialize_with = "scalar")]
-    pub access_token: Option<String>,
-}
-
-/// Google Cloud.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "not served")]
-pub struct TracingStackdriver {
-    #[serde(default)]
-    pub debug: bool,
-    pub max_number_of_attributes: Option<i64>,
-    pub max_number_of_annotations: Option<i64>,
-    pub max_number_of_message_events: Option<i64>,
-}
-
-/// Deprecated.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[expect(missing_docs, reason = "deprecated by Istio")]
-pub struct TracingOpenCensus {
-    #[serde(default, deserialize_with = "scalar")]
-    pub address: Option<String>,
-    #[serde(default)]
-    pub context: Vec<super::extension_provider::OpenCensusContext>,
-}
-
-/// Where the value of a tag comes from. One of the three is set.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct TracingCustomTag {
-    /// Fixed.
-    pub literal: Option<TracingLiteral>,
-    /// From the proxy's environment.
-    pub environment: Option<TracingNameWithDefault>,
-    /// From a request header.
-    pub header: Option<TracingNameWithDefault>,
-}
-
-/// A fixed text.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct TracingLiteral {
-    /// The text.
-    #[serde(default)]
-    pub value: String,
-}
-
-/// A name to look up, and what to use if there is nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TracingNameWithDefault {
-    /// The name.
-    #[serde(default)]
-    pub name: String,
-    /// In place of nothing.
-    #[serde(default, deserialize_with = "scalar")]
-    pub default_value: Option<String>,
-}
-
 /// Deprecated, without effect.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -313,43 +218,6 @@ pub struct RemoteService {
     pub tls_settings: Option<ClientTlsSettings>,
     /// Keepalive probes.
     pub tcp_keepalive: Option<TcpKeepalive>,
-}
-
-/// What stands in front of gateways.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Topology {
-    /// Proxies in front that are trusted to tell the client's address; default 0.
-    #[serde(default, deserialize_with = "scalar")]
-    pub num_trusted_proxies: Option<u32>,
-    /// What is done with the header x-forwarded-client-cert; default `SANITIZE_SET`.
-    #[serde(default)]
-    pub forward_client_cert_details: ForwardClientCertDetails,
-    /// Take the client's address from the PROXY protocol.
-    pub proxy_protocol: Option<ProxyProtocolConfiguration>,
-}
-
-/// Take the client's address from the PROXY protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-pub struct ProxyProtocolConfiguration {}
-
-/// What is done with the header x-forwarded-client-cert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ForwardClientCertDetails {
-    /// The default of the field.
-    #[default]
-    Undefined,
-    /// Removed.
-    Sanitize,
-    /// Passed on, on mutual connections.
-    ForwardOnly,
-    /// Extended, on mutual connections.
-    AppendForward,
-    /// Replaced, on mutual connections; else removed.
-    SanitizeSet,
-    /// Passed on.
-    AlwaysForwardOnly,
 }
 
 /// Envoy: further statistics.
@@ -384,181 +252,4 @@ pub struct KeyAccelerator {
     pub poll_delay: Option<Duration>,
     /// Do without if it is not there.
     pub fallback: Option<bool>,
-}
-
-/// Headers that the proxy adds by itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProxyHeaders {
-    /// What sidecars do with x-forwarded-client-cert.
-    #[serde(default)]
-    pub forwarded_client_cert: ForwardClientCertDetails,
-    /// What x-forwarded-client-cert tells of a certificate.
-    pub set_current_client_cert_details: Option<SetCurrentClientCertDetails>,
-    /// x-request-id.
-    pub request_id: Option<HeaderSwitch>,
-    /// server.
-    pub server: Option<ServerHeader>,
-    /// x-envoy-attempt-count.
-    pub attempt_count: Option<HeaderSwitch>,
-    /// The x-envoy-… headers that only serve debugging.
-    pub envoy_debug_headers: Option<HeaderSwitch>,
-    /// x-envoy-peer-metadata.
-    pub metadata_exchange_headers: Option<MetadataExchangeHeaders>,
-    /// Keep the case of header names of HTTP/1.
-    pub preserve_http1_header_case: Option<bool>,
-    /// x-forwarded-host; default off.
-    pub x_forwarded_host: Option<HeaderOptIn>,
-    /// x-forwarded-port; default off.
-    pub x_forwarded_port: Option<HeaderOptIn>,
-}
-
-/// What x-forwarded-client-cert tells of a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-pub struct SetCurrentClientCertDetails {
-    /// Subject; default true.
-    pub subject: Option<bool>,
-    /// The whole certificate.
-    pub cert: Option<bool>,
-    /// The whole chain.
-    pub chain: Option<bool>,
-    /// DNS names; default true.
-    pub dns: Option<bool>,
-    /// URI; default true.
-    pub uri: Option<bool>,
-}
-
-/// A header that is on unless it is switched off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-pub struct HeaderSwitch {
-    /// Off.
-    pub disabled: Option<bool>,
-}
-
-/// A header that is off unless it is switched on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-pub struct HeaderOptIn {
-    /// On.
-    pub enabled: Option<bool>,
-}
-
-/// The header `server`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct ServerHeader {
-    /// Leave the backend's alone.
-    pub disabled: Option<bool>,
-    /// Its value; default `istio-envoy`.
-    #[serde(default, deserialize_with = "scalar")]
-    pub value: Option<String>,
-}
-
-/// x-envoy-peer-metadata.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-pub struct MetadataExchangeHeaders {
-    /// When it is sent.
-    #[serde(default)]
-    pub mode: MetadataExchangeMode,
-}
-
-/// When x-envoy-peer-metadata is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum MetadataExchangeMode {
-    /// Always.
-    #[default]
-    Undefined,
-    /// Inside of the mesh.
-    InMesh,
-}
-
-/// Limits and timeouts of connections from clients; what is absent is as the profile says.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ConnectionSettings {
-    /// A set of defaults.
-    #[serde(default)]
-    pub profile: ConnectionProfile,
-    /// Bytes buffered per connection from a client.
-    pub listener_per_connection_buffer_limit_bytes: Option<i32>,
-    /// Bytes buffered per connection to a backend.
-    pub cluster_per_connection_buffer_limit_bytes: Option<i32>,
-    /// Time without requests after which a connection is closed.
-    pub http_idle_timeout: Option<Duration>,
-    /// Longest life of a connection.
-    pub http_max_connection_duration: Option<Duration>,
-    /// Time between the two GOAWAYs of an HTTP/2 connection that is closed.
-    pub http_drain_timeout: Option<Duration>,
-    /// Time for a whole request to arrive.
-    pub http_request_timeout: Option<Duration>,
-    /// Time for the headers of a request to arrive.
-    pub http_request_headers_timeout: Option<Duration>,
-    /// Time without bytes after which a request is ended.
-    pub http_stream_idle_timeout: Option<Duration>,
-    /// Longest life of a request.
-    pub http_max_stream_duration: Option<Duration>,
-    /// Most streams on an HTTP/2 connection.
-    pub http_max_concurrent_streams: Option<i32>,
-    /// First window of an HTTP/2 stream, in bytes.
-    pub http2_initial_stream_window_size: Option<i32>,
-    /// First window of an HTTP/2 connection, in bytes.
-    pub http2_initial_connection_window_size: Option<i32>,
-    /// What becomes of header names with an underscore.
-    #[serde(default)]
-    pub http_headers_with_underscores_action: HeadersWithUnderscoresAction,
-    /// Make double slashes of paths one.
-    pub http_merge_slashes: Option<bool>,
-    /// What becomes of escaped slashes in paths.
-    #[serde(default)]
-    pub http_path_with_escaped_slashes_action: PathWithEscapedSlashesAction,
-    /// Most connections of a listener.
-    pub listener_connection_limit: Option<i32>,
-    /// Most connections of the proxy.
-    pub global_downstream_connection_limit: Option<i32>,
-}
-
-/// A set of defaults for connections from clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ConnectionProfile {
-    /// For clients that are trusted.
-    #[default]
-    Sidecar,
-    /// For clients that are not.
-    Edge,
-}
-
-/// What becomes of header names with an underscore.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-pub enum HeadersWithUnderscoresAction {
-    /// As the profile says.
-    #[default]
-    #[serde(rename = "HEADERS_WITH_UNDERSCORES_UNSPECIFIED")]
-    Unspecified,
-    /// They pass.
-    #[serde(rename = "HEADERS_WITH_UNDERSCORES_ALLOW")]
-    Allow,
-    /// The request is refused with 400.
-    #[serde(rename = "HEADERS_WITH_UNDERSCORES_REJECT_REQUEST")]
-    RejectRequest,
-    /// The header is dropped.
-    #[serde(rename = "HEADERS_WITH_UNDERSCORES_DROP_HEADER")]
-    DropHeader,
-}
-
-/// What becomes of escaped slashes in paths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PathWithEscapedSlashesAction {
-    /// As the profile says.
-    #[default]
-    #[serde(rename = "PATH_WITH_ESCAPED_SLASHES_UNSPECIFIED")]
-    Unspecified,
-    /// They stay.
-    KeepUnchanged,
-    /// The request is refused with 400.
-    RejectRequest,
-    /// The client is redirected to the decoded path.
-    UnescapeAndRedirect,
-    /// They are decoded.
-    UnescapeAndForward,
 }

@@ -326,8 +326,6 @@ pub struct UpstreamTls {
     pub certificate: Option<CertificateSource>,
     /// Whom to trust.
     pub trust: TrustSource,
-    /// A revocation list by itself (`caCrl`, or in the credential).
-    pub crl: Option<String>,
     /// Do not verify (`insecureSkipVerify`).
     pub insecure_skip_verify: bool,
     /// SNI; `None`: the request's host after rewrites, without port, unless it is an address.

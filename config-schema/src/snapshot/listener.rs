@@ -262,7 +262,10 @@ pub enum TrustSource {
     /// The root of the mesh (peers are workloads).
     Mesh,
     /// The operating system's certificate authorities (upstream only).
-    System,
+    System {
+        /// A PEM file on the proxy's disk with revocation lists, watched.
+        crl: Option<String>,
+    },
 }
 
 /// A TLS protocol version.

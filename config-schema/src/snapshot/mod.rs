@@ -34,9 +34,9 @@ pub use listener::{
     TrustSource, Tunnel, WeightedCluster,
 };
 pub use route::{
-    Abort, ClaimMatch, Cors, DirectResponse, Fault, FaultDelay, Forward, Fraction, HashPolicy, HeaderMatch, HeaderOps,
-    Mirror, ObjectRef, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath, RetryOn, RetryPolicy, Route,
-    RouteAction, RouteMatch, RouteTable, ValueMatch, VirtualHost, WeightedDestination,
+    Abort, ClaimMatch, Cors, DirectResponse, Fault, FaultDelay, FieldRef, Forward, Fraction, HashPolicy, HeaderMatch,
+    HeaderOps, Mirror, ObjectRef, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath, RetryOn, RetryPolicy,
+    Route, RouteAction, RouteMatch, RouteTable, ValueMatch, VirtualHost, WeightedDestination,
 };
 pub use secret::{Secret, TlsCertificate, TrustBundle};
 pub use settings::{AccessLog, AccessLogEncoding, Drain, MeshIdentity, Node, ProxySettings};
@@ -60,6 +60,8 @@ pub struct Snapshot {
     pub endpoints: BTreeMap<String, Arc<Endpoints>>,
     /// Certificates, keys and trust bundles, by the name that [`CertificateSource`] and [`ClientValidation`] give.
     pub secrets: BTreeMap<String, Arc<Secret>>,
+    /// PEM files that servers and clusters read, by path, with the fields that name them.
+    pub files: BTreeMap<String, Vec<FieldRef>>,
     /// Addresses of the cluster's Pods, Services and Nodes. Names that clients choose ([`Discovery::DynamicDns`]) may
     /// not lead there.
     pub cluster_addresses: Arc<BTreeSet<IpAddr>>,

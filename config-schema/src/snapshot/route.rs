@@ -39,6 +39,15 @@ pub struct ObjectRef {
     pub name: String,
 }
 
+/// A field of an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FieldRef {
+    /// The object.
+    pub object: ObjectRef,
+    /// Path inside of it, such as `spec.servers[0].tls.caCertificates`.
+    pub path: String,
+}
+
 /// A condition, what to do, and what to do on the way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Route {

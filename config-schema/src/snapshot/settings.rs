@@ -62,6 +62,8 @@ pub struct AccessLog {
     pub encoding: AccessLogEncoding,
     /// Format string (text) or a JSON object of format strings (JSON); `None`: Istio's default.
     pub format: Option<String>,
+    /// Connections to a gateway that no filter chain is for are entries, too (unless `disableEnvoyListenerLog`).
+    pub listeners: bool,
 }
 
 /// How entries are written.

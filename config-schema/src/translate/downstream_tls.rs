@@ -6,7 +6,9 @@ use super::protocol::Protocol;
 use super::server::ListenerBuilder;
 use crate::resources::gateway::{ServerTlsMode, ServerTlsSettings, TlsProtocol};
 use crate::resources::mesh_config::{MeshTlsProtocol, TlsConfig};
-use crate::snapshot::{CertificateSource, ClientValidation, DownstreamTls, TlsProvider, TlsVersion, TrustSource};
+use crate::snapshot::{
+    CertificateSource, ClientValidation, DownstreamTls, FieldRef, TlsProvider, TlsVersion, TrustSource,
+};
 
 /// Suites up to TLS 1.2 that rustls has, by OpenSSL name.
 const RUSTLS_SUITES: [&str; 6] = [
@@ -35,7 +37,7 @@ pub(super) fn downstream_tls(builder: &mut ListenerBuilder<'_>, server: &Gateway
     let settings = server.tls().filter(|_| !server.protocol.is_http())?;
     let certificates = certificates(settings);
     let client = client_validation(settings);
-    note_secrets(builder, server, settings, &certificates, &client);
+    note_sources(builder, server, settings, &certificates, &client);
     let mut tls = DownstreamTls {
         certificates,
         client,
@@ -187,7 +189,8 @@ fn trust(settings: &ServerTlsSettings, credential: Option<&String>) -> TrustSour
     }
 }
 
-fn note_secrets(
+/// Notes the secrets and files that a server names, with the fields that do.
+fn note_sources(
     builder: &mut ListenerBuilder<'_>,
     server: &GatewayServer,
     settings: &ServerTlsSettings,
@@ -196,6 +199,23 @@ fn note_secrets(
 ) {
     let object = server.object();
     let path = format!("{}.tls", server.path());
+    let mut file =
+        |name: &str, field: String| builder.wanted.file(name, FieldRef { object: object.clone(), path: field });
+    for (index, source) in certificates.iter().enumerate() {
+        if let CertificateSource::Files { certificate, key } = source {
+            let entry = if settings.tls_certificates.is_empty() {
+                path.clone()
+            } else {
+                format!("{path}.tlsCertificates[{index}]")
+            };
+            file(certificate, format!("{entry}.serverCertificate"));
+            file(key, format!("{entry}.privateKey"));
+        }
+    }
+    if let Some(TrustSource::Files { ca, crl }) = &client.trust {
+        file(ca, format!("{path}.caCertificates"));
+        crl.iter().for_each(|crl| file(crl, format!("{path}.caCrl")));
+    }
     for (index, source) in certificates.iter().enumerate() {
         if let CertificateSource::Secret(name) = source {
             let field = if settings.credential_names.is_empty() {

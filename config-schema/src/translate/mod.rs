@@ -38,6 +38,7 @@ mod registry;
 mod report;
 mod retry;
 mod route_table;
+mod rule_tls;
 mod secrets;
 mod server;
 mod sidecar;
@@ -66,7 +67,7 @@ use self::server::ListenerBuilder;
 use self::virtual_service::VirtualServices;
 use self::wanted::Wanted;
 use crate::resources::{MeshConfig, Resources};
-use crate::snapshot::{Cluster, Snapshot, UpstreamTlsMode};
+use crate::snapshot::Snapshot;
 
 /// A snapshot and what became of the objects that it was made from.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -138,6 +139,7 @@ fn translate_all(resources: &Resources, identity: &ProxyIdentity, mut reports: R
     }
     add_clusters(&mut snapshot, &context, &mut wanted, &mut reports);
     secrets::add(&mut snapshot, &context, &wanted, &mut reports);
+    snapshot.files = wanted.files;
     dynamic_names::add(&mut snapshot);
     cluster_addresses::add(&mut snapshot, resources);
     Translation { snapshot, reports: reports.finish() }
@@ -164,7 +166,7 @@ fn add_clusters(snapshot: &mut Snapshot, context: &Context<'_>, wanted: &mut Wan
             Ok(mut built) => {
                 let name = built.cluster.name.clone();
                 if let Some(rule) = built.rule.as_deref() {
-                    want_secrets(&mut built.cluster, rule, context, wanted, reports);
+                    rule_tls::note_sources(&mut built.cluster, rule, context, wanted, reports);
                 }
                 if let Some(endpoints) = built.endpoints {
                     snapshot.endpoints.insert(name.clone(), Arc::new(endpoints));
@@ -178,30 +180,5 @@ fn add_clusters(snapshot: &mut Snapshot, context: &Context<'_>, wanted: &mut Wan
                 }
             }
         }
-    }
-}
-
-/// Notes the credentials of a cluster. Sidecars have those that a rule names for them, by `workloadSelector`; with another
-/// rule that names a Secret they send plain bytes, as Istio's do.
-fn want_secrets(
-    cluster: &mut Cluster,
-    rule: &MergedRule,
-    context: &Context<'_>,
-    wanted: &mut Wanted,
-    reports: &mut Reports,
-) {
-    let Some(object) = rule.from.first() else { return };
-    reports.accept(object);
-    let path = "spec.trafficPolicy.tls.credentialName";
-    let meant_for_it = context.proxy.role == ProxyRole::Gateway || rule.workload_selector.is_some();
-    if !meant_for_it && secrets::of_cluster(cluster).any(secrets::is_private) {
-        let message = "not used, and requests leave WITHOUT TLS: a sidecar reads no Secret for a rule without \
-                       workloadSelector; add one, or name a ConfigMap (configmap://NAMESPACE/NAME)"
-            .to_owned();
-        reports.warn(object, path.to_owned(), "credential", message);
-        cluster.tls = UpstreamTlsMode::Disable;
-    }
-    for secret in secrets::of_cluster(cluster) {
-        wanted.secret(secret, object, path);
     }
 }

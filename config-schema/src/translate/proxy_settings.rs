@@ -61,7 +61,8 @@ fn access_log(mesh: &MeshConfig) -> Option<AccessLog> {
         MeshEncoding::Text => AccessLogEncoding::Text,
         MeshEncoding::Json => AccessLogEncoding::Json,
     };
-    Some(AccessLog { path, encoding, format: mesh.access_log_format.clone() })
+    let listeners = !mesh.disable_envoy_listener_log;
+    Some(AccessLog { path, encoding, format: mesh.access_log_format.clone(), listeners })
 }
 
 /// The mesh's default, under ProxyConfigs of the mesh and the namespace, the Pod's annotation, and the ProxyConfig for

@@ -6,27 +6,56 @@ use std::sync::Arc;
 use super::Context;
 use super::credential::{Credential, is_ca_name, without_ca_suffix};
 use super::report::Reports;
-use super::wanted::Wanted;
+use super::wanted::{Place, Wanted};
 use crate::resources::{self, Resources};
 use crate::snapshot::{
-    CertificateSource, Cluster, ObjectRef, Secret, Snapshot, TlsCertificate, TrustBundle, TrustSource, UpstreamTlsMode,
+    CertificateSource, Cluster, FieldRef, ObjectRef, Secret, Snapshot, TlsCertificate, TrustBundle, TrustSource,
+    UpstreamTlsMode,
 };
 
 /// Types of Secrets that are never looked at.
 const IGNORED_TYPES: [&str; 2] = ["helm.sh/release.v1", "kubernetes.io/service-account-token"];
 
-/// Adds the secrets that are wanted; those that cannot be had are reported where they are named.
+/// Why a secret cannot be had.
+struct Fault {
+    reason: String,
+    /// Where it is to be mended, unless it is where the secret is named.
+    holder: Option<FieldRef>,
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Fault { reason, holder: None }
+    }
+}
+
+impl Fault {
+    /// Something that an object lacks in one of its fields.
+    fn lacking(kind: &str, namespace: &str, name: &str, path: &str, reason: String) -> Self {
+        let object = ObjectRef { kind: kind.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() };
+        Fault { reason, holder: Some(FieldRef { object, path: path.to_owned() }) }
+    }
+}
+
+/// Adds the secrets that are wanted; those that cannot be had are reported where they are named, and
+/// those that lack something where they are written.
 pub(super) fn add(snapshot: &mut Snapshot, context: &Context<'_>, wanted: &Wanted, reports: &mut Reports) {
     for (name, places) in &wanted.secrets {
         match resolve(name, places, context) {
             Ok(secret) => {
                 snapshot.secrets.insert(name.clone(), Arc::new(secret));
             }
-            Err(reason) => {
+            Err(Fault { reason, holder: None }) => {
                 for (object, path) in places {
                     let message = format!("TLS handshakes fail until this is mended: {reason}");
                     reports.error(object, path.clone(), "credential", message);
                 }
+            }
+            Err(Fault { reason, holder: Some(FieldRef { object, path }) }) => {
+                let mut breaks: Vec<String> = places.iter().map(|(object, path)| place(object, path)).collect();
+                breaks.dedup();
+                let message = format!("TLS handshakes of {} fail until this is mended: {reason}", breaks.join(" and "));
+                reports.error(&object, path, "credential", message);
             }
         }
     }
@@ -54,19 +83,20 @@ pub(super) fn is_private(name: &str) -> bool {
     !name.starts_with("configmap://")
 }
 
-fn resolve(name: &str, places: &[(ObjectRef, String)], context: &Context<'_>) -> Result<Secret, String> {
+fn resolve(name: &str, places: &[Place], context: &Context<'_>) -> Result<Secret, Fault> {
     let own = &context.proxy.namespace;
     let resources = context.resources;
     match Credential::parse(name, own) {
-        None => Err(format!("{name} is no credential name; it lacks a namespace or a name")),
-        Some(Credential::Invalid) => Err(format!("{name} never has a certificate")),
-        Some(Credential::Builtin) => Err(format!("{name} is the proxy's own certificate, not a Secret")),
+        None => Err(format!("{name} is no credential name; it lacks a namespace or a name").into()),
+        Some(Credential::Invalid) => Err(format!("{name} never has a certificate").into()),
+        Some(Credential::Builtin) => Err(format!("{name} is the proxy's own certificate, not a Secret").into()),
         Some(Credential::ConfigMap { namespace, name }) => config_map(resources, namespace, name),
         Some(Credential::Secret { namespace, name }) if namespace == own => secret(resources, namespace, name),
         Some(Credential::Secret { namespace, name }) => Err(format!(
             "Secret {namespace}/{name} is in another namespace than the proxy ({own}), which alone may hold its \
              credentials; use kubernetes-gateway://{namespace}/{name} with a ReferenceGrant, or copy the Secret"
-        )),
+        )
+        .into()),
         Some(Credential::GatewaySecret { namespace, name }) => {
             let same = namespace == own && places.iter().any(|(object, _)| object.namespace == *own);
             if same || is_granted(resources, own, namespace, without_ca_suffix(name)) {
@@ -75,7 +105,8 @@ fn resolve(name: &str, places: &[(ObjectRef, String)], context: &Context<'_>) ->
             Err(format!(
                 "Secret {namespace}/{name} is not granted to Gateways of namespace {own}; allow it with a \
                  ReferenceGrant in namespace {namespace}, or name it in a Gateway of namespace {own}"
-            ))
+            )
+            .into())
         }
     }
 }
@@ -102,7 +133,7 @@ fn find<'r>(resources: &'r Resources, namespace: &str, name: &str) -> Option<&'r
 }
 
 /// A certificate, or authorities if the name ends so; the latter are looked for beside the certificate, too.
-fn secret(resources: &Resources, namespace: &str, name: &str) -> Result<Secret, String> {
+fn secret(resources: &Resources, namespace: &str, name: &str) -> Result<Secret, Fault> {
     if is_ca_name(name) {
         let base = without_ca_suffix(name);
         let found = find(resources, namespace, name).map(|secret| (secret, name));
@@ -110,18 +141,28 @@ fn secret(resources: &Resources, namespace: &str, name: &str) -> Result<Secret, 
             .or_else(|| find(resources, namespace, base).map(|secret| (secret, base)))
             .ok_or_else(|| format!("there is neither a Secret {namespace}/{name} nor a Secret {namespace}/{base}"))?;
         return trust_bundle(|key| secret.get(key)).ok_or_else(|| {
-            format!("Secret {namespace}/{name} has no certificate authority under the key cacert or ca.crt")
+            let reason = format!("it has no certificate authority under the key cacert or ca.crt; {}", keys_of(secret));
+            Fault::lacking("Secret", namespace, name, field_of(secret), reason)
         });
     }
     let secret = find(resources, namespace, name).ok_or_else(|| format!("there is no Secret {namespace}/{name}"))?;
     certificate(secret).ok_or_else(|| {
-        let keys: Vec<&str> = secret.keys().collect();
-        format!(
-            "Secret {namespace}/{name} has no certificate with its key under the keys tls.crt and tls.key, or cert \
-             and key; it has {}",
-            if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") }
-        )
+        let reason = format!(
+            "it has no certificate with its key under the keys tls.crt and tls.key, or cert and key; {}",
+            keys_of(secret)
+        );
+        Fault::lacking("Secret", namespace, name, field_of(secret), reason)
     })
+}
+
+fn keys_of(secret: &resources::Secret) -> String {
+    let keys: Vec<&str> = secret.keys().collect();
+    if keys.is_empty() { "it is empty".to_owned() } else { format!("its keys are {}", keys.join(", ")) }
+}
+
+/// The field that the content of a Secret is written in.
+fn field_of(secret: &resources::Secret) -> &'static str {
+    if secret.string_data.is_empty() { "data" } else { "stringData" }
 }
 
 fn certificate(secret: &resources::Secret) -> Option<Secret> {
@@ -147,7 +188,7 @@ fn trust_bundle<'s>(get: impl Fn(&str) -> Option<&'s [u8]>) -> Option<Secret> {
     Some(Secret::Trust(TrustBundle { ca: ca.to_vec(), crl: crl.map(<[u8]>::to_vec) }))
 }
 
-fn config_map(resources: &Resources, namespace: &str, name: &str) -> Result<Secret, String> {
+fn config_map(resources: &Resources, namespace: &str, name: &str) -> Result<Secret, Fault> {
     let name = without_ca_suffix(name);
     let object = resources
         .config_maps
@@ -155,6 +196,12 @@ fn config_map(resources: &Resources, namespace: &str, name: &str) -> Result<Secr
         .ok_or_else(|| format!("there is no ConfigMap {namespace}/{name}"))?;
     let data: &BTreeMap<String, String> = &object.spec.data;
     trust_bundle(|key| data.get(key).map(String::as_bytes)).ok_or_else(|| {
-        format!("ConfigMap {namespace}/{name} has no certificate authority under the key cacert or ca.crt")
+        let reason = "it has no certificate authority under the key cacert or ca.crt".to_owned();
+        Fault::lacking("ConfigMap", namespace, name, "data", reason)
     })
+}
+
+/// `KIND NAMESPACE/NAME PATH`.
+fn place(ObjectRef { kind, namespace, name }: &ObjectRef, path: &str) -> String {
+    format!("{kind} {namespace}/{name} {path}")
 }

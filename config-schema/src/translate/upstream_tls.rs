@@ -58,7 +58,6 @@ fn mesh_tls(names: &[String], input: &TlsInput<'_>) -> UpstreamTls {
     UpstreamTls {
         certificate: Some(CertificateSource::Workload),
         trust: TrustSource::Mesh,
-        crl: None,
         insecure_skip_verify: false,
         sni: (!input.dynamic_dns).then(|| input.mesh_sni.clone()),
         verify_auto_sni: input.dynamic_dns,
@@ -86,7 +85,6 @@ fn originate(settings: &ClientTlsSettings, input: &TlsInput<'_>) -> UpstreamTls 
     UpstreamTls {
         certificate,
         trust,
-        crl: settings.ca_crl.clone(),
         insecure_skip_verify: insecure,
         sni: settings.sni.clone(),
         verify_auto_sni: !insecure && (input.dynamic_dns || auto_sni && settings.subject_alt_names.is_empty()),
@@ -105,7 +103,7 @@ fn client_files(settings: &ClientTlsSettings) -> Option<CertificateSource> {
 fn trusted_files(settings: &ClientTlsSettings) -> TrustSource {
     match &settings.ca_certificates {
         Some(ca) if ca != SYSTEM_CA => TrustSource::Files { ca: ca.clone(), crl: settings.ca_crl.clone() },
-        _ => TrustSource::System,
+        _ => TrustSource::System { crl: settings.ca_crl.clone() },
     }
 }
 

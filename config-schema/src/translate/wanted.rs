@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cluster::ClusterKey;
-use crate::snapshot::ObjectRef;
+use crate::snapshot::{FieldRef, ObjectRef};
 
 /// An object and the field path in it.
 pub(super) type Place = (ObjectRef, String);
@@ -14,6 +14,8 @@ pub(super) struct Wanted {
     pub(super) clusters: BTreeMap<ClusterKey, Vec<Place>>,
     /// By the name of the secret in the snapshot.
     pub(super) secrets: BTreeMap<String, Vec<Place>>,
+    /// By path.
+    pub(super) files: BTreeMap<String, Vec<FieldRef>>,
 }
 
 impl Wanted {
@@ -29,10 +31,23 @@ impl Wanted {
         for (name, places) in others.secrets {
             self.secrets.entry(name).or_default().extend(places);
         }
+        for (path, fields) in others.files {
+            for field in fields {
+                self.file(&path, field);
+            }
+        }
     }
 
     pub(super) fn secret(&mut self, name: &str, object: &ObjectRef, path: &str) {
         self.secrets.entry(name.to_owned()).or_default().push((object.clone(), path.to_owned()));
+    }
+
+    /// Notes that `field` names a file, once.
+    pub(super) fn file(&mut self, path: &str, field: FieldRef) {
+        let fields = self.files.entry(path.to_owned()).or_default();
+        if !fields.contains(&field) {
+            fields.push(field);
+        }
     }
 }
 

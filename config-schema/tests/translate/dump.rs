@@ -21,6 +21,11 @@ pub(crate) fn dump(translation: &Translation) -> String {
     if !snapshot.cluster_addresses.is_empty() {
         writeln!(text, "cluster-addresses {:?}", snapshot.cluster_addresses).unwrap();
     }
+    for (path, fields) in &snapshot.files {
+        for FieldRef { object, path: field } in fields {
+            writeln!(text, "file {path} of {} {}/{} {field}", object.kind, object.namespace, object.name).unwrap();
+        }
+    }
     for (name, secret) in &snapshot.secrets {
         let kind = match secret.as_ref() {
             Secret::Certificate(certificate) => {
@@ -52,7 +57,8 @@ fn settings(settings: &ProxySettings) -> String {
         }
     }
     if let Some(log) = &settings.access_log {
-        writeln!(text, "access log {} {:?} {:?}", log.path, log.encoding, log.format).unwrap();
+        let listeners = if log.listeners { "" } else { " not of listeners" };
+        writeln!(text, "access log {} {:?} {:?}{listeners}", log.path, log.encoding, log.format).unwrap();
     }
     if settings.connection_limit.is_some() || settings.concurrency.is_some() {
         writeln!(text, "connections {:?} threads {:?}", settings.connection_limit, settings.concurrency).unwrap();
@@ -148,7 +154,8 @@ fn trust(source: &TrustSource) -> String {
         TrustSource::Secret(name) => name.clone(),
         TrustSource::Files { ca, crl } => format!("files({ca},{crl:?})"),
         TrustSource::Mesh => "mesh".to_owned(),
-        TrustSource::System => "system".to_owned(),
+        TrustSource::System { crl: None } => "system".to_owned(),
+        TrustSource::System { crl: Some(crl) } => format!("system(crl={crl})"),
     }
 }
 
@@ -386,7 +393,6 @@ fn upstream_tls(mode: &UpstreamTlsMode) -> String {
     for name in &tls.subject_alt_names {
         write!(text, " san={}", name.0).unwrap();
     }
-    text += &option(tls.crl.as_ref(), |crl| format!(" crl={crl}"));
     for (label, list) in [("alpn", &tls.alpn), ("ciphers", &tls.cipher_suites), ("curves", &tls.ecdh_curves)] {
         text += &option(Some(list).filter(|list| !list.is_empty()), |list| format!(" {label}={}", list.join(",")));
     }

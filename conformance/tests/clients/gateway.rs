@@ -1,7 +1,7 @@
 //! A gateway with a directory of configuration.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};

@@ -8,6 +8,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::AdminState;
+use crate::config::Rejection;
 use crate::dns::Condition;
 use crate::listen::manager::ListenerState;
 use crate::upstream::{Checked, Host};
@@ -179,10 +180,13 @@ pub(super) async fn findings(State(state): State<Arc<AdminState>>) -> Json<Value
             json!({ "object": report.object, "accepted": report.accepted, "findings": findings })
         })
         .collect();
+    let (rejected, warnings): (Vec<&Rejection>, Vec<&Rejection>) =
+        applied.rejections.iter().partition(|rejection| rejection.is_error());
+    let warnings = warnings.into_iter().map(|warning| format!("warning: {warning}"));
     Json(json!({
         "version": applied.version,
-        "findings": applied.all_findings().map(ToString::to_string).collect::<Vec<_>>(),
-        "rejected": applied.rejections.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "findings": applied.all_findings().map(ToString::to_string).chain(warnings).collect::<Vec<_>>(),
+        "rejected": rejected.into_iter().map(ToString::to_string).collect::<Vec<_>>(),
         "served_in_an_earlier_version": applied.kept,
         "objects": reports,
     }))

@@ -18,7 +18,10 @@ pub(crate) fn announce(before: &Applied, now: &Applied, listeners: usize) {
         }
     }
     for rejection in now.rejections.iter().filter(|rejection| !before.rejections.contains(rejection)) {
-        tracing::error!("{rejection}");
+        match rejection.is_error() {
+            true => tracing::error!("{rejection}"),
+            false => tracing::warn!("{rejection}"),
+        }
     }
     let gone = |old: &&Violation| old.is_error() && !now.all_findings().any(|finding| is_same(old, finding));
     for finding in before.all_findings().filter(gone) {
@@ -27,7 +30,8 @@ pub(crate) fn announce(before: &Applied, now: &Applied, listeners: usize) {
     for kept in now.kept.iter().filter(|kept| !before.kept.contains(kept)) {
         tracing::warn!("{kept} serves in its last good version");
     }
-    let errors = now.all_findings().filter(|finding| finding.is_error()).count() + now.rejections.len();
+    let rejected = now.rejections.iter().filter(|rejection| rejection.is_error()).count();
+    let errors = now.all_findings().filter(|finding| finding.is_error()).count() + rejected;
     tracing::info!(version = now.version, listeners, errors, "configuration in force");
 }
 

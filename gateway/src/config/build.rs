@@ -1,21 +1,20 @@
 //! Compiling a snapshot: whatever did not change is taken over, whatever cannot be compiled is left out and reported.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
-use config_schema::snapshot::{
-    self, Discovery, Listener, NetworkFilter, ObjectRef, Snapshot, TrustSource, UpstreamTls, UpstreamTlsMode,
-};
+use config_schema::snapshot::{self, Discovery, Listener, NetworkFilter, Snapshot, UpstreamTls, UpstreamTlsMode};
 use ipnet::IpNet;
 use rustc_hash::{FxBuildHasher, FxHasher};
 
 use super::Runtime;
 use super::egress;
 use super::keep::Kept;
+use super::rejection::{Cause, Rejection};
 use super::secrets::{Identity, ReadFile, Secrets};
+use crate::clock::Clock;
 use crate::dns::guard::{AddressGuard, networks};
 use crate::l4::TcpContext;
 use crate::listen::chain::{Chain, CompiledListener, Filter};
@@ -23,63 +22,8 @@ use crate::observe::access_log::{AccessLogger, Sink};
 use crate::proxy::{ForwardPolicy, HttpContext};
 use crate::route::RouteTable;
 use crate::tls::client::ClientTls;
-use crate::tls::{Blame, PemField, ServerTls, TlsError};
+use crate::tls::{ServerTls, TlsError};
 use crate::upstream::{Cluster, ClusterStates, Clusters};
-
-/// Something that is left out of the configuration in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
-    /// Object, or resource of the snapshot.
-    pub what: String,
-    /// Why.
-    pub reason: String,
-    /// The object that is to blame, if one is.
-    pub cause: Option<Cause>,
-}
-
-/// What is to blame for a rejection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
-    /// An object as a whole.
-    Object(ObjectRef),
-    /// A Secret, or a ConfigMap that is used as one.
-    Secret {
-        /// Which; certificate authorities may be in the Secret of the same name without `-cacert`.
-        object: ObjectRef,
-        /// What in it.
-        field: PemField,
-    },
-    /// A secret that does not exist; translating has said so where it is named.
-    Absent,
-    /// The proxy was started without a mesh certificate of its own.
-    NoIdentity,
-}
-
-impl Rejection {
-    fn of_tls(snapshot: &Snapshot, what: String, error: &TlsError) -> Self {
-        let cause = match error.blame() {
-            Blame::Secret(name, field) => Some(Cause::Secret { object: secret_object(snapshot, name), field: *field }),
-            Blame::Absent => Some(Cause::Absent),
-            Blame::NoIdentity => Some(Cause::NoIdentity),
-            Blame::Part(_) | Blame::Other => None,
-        };
-        Rejection { what, reason: error.to_string(), cause }
-    }
-}
-
-/// The object behind the name of a secret: `SCHEME://[NAMESPACE/]NAME`, in the proxy's own namespace unless it names one.
-fn secret_object(snapshot: &Snapshot, name: &str) -> ObjectRef {
-    let (scheme, name) = name.split_once("://").unwrap_or(("kubernetes", name));
-    let (namespace, name) = name.split_once('/').unwrap_or((&snapshot.node.namespace, name));
-    let kind = if scheme == "configmap" { "ConfigMap" } else { "Secret" };
-    ObjectRef { kind: kind.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() }
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.reason)
-    }
-}
 
 /// Opens the sink of an access log by path.
 pub(super) type OpenSink = dyn Fn(&str) -> std::io::Result<Arc<Sink>> + Send + Sync;
@@ -149,6 +93,13 @@ impl Builder {
         self
     }
 
+    /// Certificates are held against this clock; against the time of day unless it is called.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.secrets.set_clock(clock);
+        self
+    }
+
     /// Rotations among endpoints begin at `seed`, which should differ between gateways; at 0 unless it is called.
     pub fn with_seed(mut self, seed: usize) -> Self {
         self.states = ClusterStates::new(seed);
@@ -170,12 +121,11 @@ impl Builder {
         }
         let access_log = self.build_access_log(&snapshot, &mut rejections);
         self.forget_unused(&snapshot);
-        rejections.extend(
-            self.secrets
-                .take_stale()
-                .into_iter()
-                .map(|error| Rejection::of_tls(&snapshot, "certificates".to_owned(), &error)),
-        );
+        let certificates = || "certificates".to_owned();
+        let stale = self.secrets.take_stale();
+        rejections.extend(stale.iter().map(|error| Rejection::of_tls(&snapshot, certificates(), error)));
+        let out_of_date = self.secrets.take_out_of_date();
+        rejections.extend(out_of_date.iter().map(|fault| Rejection::of_dates(&snapshot, certificates(), fault)));
         let runtime = Runtime {
             version: self.version,
             node: Arc::new(snapshot.node.clone()),
@@ -214,7 +164,7 @@ impl Builder {
         let compiled = Arc::new(RouteTable::new(table, &mut errors));
         for (object, error) in errors {
             let what = format!("{} {}/{}", object.kind, object.namespace, object.name);
-            rejections.push(Rejection { what, reason: error.to_string(), cause: Some(Cause::Object(object)) });
+            rejections.push(Rejection::new(what, error.to_string(), Some(Cause::Object(object))));
         }
         self.tables.put(name, Arc::clone(table), Arc::clone(&compiled));
         compiled
@@ -242,7 +192,7 @@ impl Builder {
                         let what = format!("forward proxy of listener {} chain {}", listener.name, chain.name);
                         ForwardPolicy::new(spec)
                             .map_err(|error| {
-                                rejections.push(Rejection { what, reason: error.to_string(), cause: None })
+                                rejections.push(Rejection::new(what, error.to_string(), None));
                             })
                             .ok()
                     });
@@ -394,19 +344,12 @@ impl Builder {
         if tls.insecure_skip_verify {
             return Ok((pair, None));
         }
-        let source = match (&tls.trust, &tls.crl) {
-            (TrustSource::Files { ca, crl: None }, Some(crl)) => {
-                TrustSource::Files { ca: ca.clone(), crl: Some(crl.clone()) }
-            }
-            (other, _) => other.clone(),
-        };
-        Ok((pair, Some(self.secrets.trust(snapshot, &source)?)))
+        Ok((pair, Some(self.secrets.trust(snapshot, &tls.trust)?)))
     }
 
     fn build_access_log(&mut self, snapshot: &Snapshot, rejections: &mut Vec<Rejection>) -> Option<Arc<AccessLogger>> {
         let spec = snapshot.settings.access_log.as_ref()?;
-        let mut reject =
-            |reason| rejections.push(Rejection { what: "MeshConfig accessLogFile".into(), reason, cause: None });
+        let mut reject = |reason| rejections.push(Rejection::new("MeshConfig accessLogFile".into(), reason, None));
         let sink = match self.sinks.get(&spec.path) {
             Some(sink) => Arc::clone(sink),
             None => match (self.open_sink)(&spec.path) {

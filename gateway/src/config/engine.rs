@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use config_schema::Violation;
-use config_schema::snapshot::{CertificateSource, NetworkFilter, Snapshot, TrustSource, UpstreamTlsMode};
+use config_schema::snapshot::Snapshot;
 use config_schema::translate::{ProxyIdentity, Report, learn_egress, translate};
 
 use super::load::{Loader, Text};
@@ -117,7 +117,7 @@ impl Engine {
     }
 
     fn named_files(&self, snapshot: &Snapshot) -> Vec<String> {
-        let mut files = files(snapshot);
+        let mut files: Vec<String> = snapshot.files.keys().cloned().collect();
         files.extend(self.builder.identity_files());
         files.sort();
         files.dedup();
@@ -128,37 +128,4 @@ impl Engine {
         let files = self.named_files(snapshot).into_iter();
         files.map(|path| (self.builder.read_file(&path).ok(), path)).map(|(content, path)| (path, content)).collect()
     }
-}
-
-/// PEM files that a snapshot names.
-fn files(snapshot: &Snapshot) -> Vec<String> {
-    let mut files = Vec::new();
-    let mut certificate = |source: &CertificateSource| {
-        if let CertificateSource::Files { certificate, key } = source {
-            files.extend([certificate.clone(), key.clone()]);
-        }
-    };
-    let mut trusts = Vec::new();
-    for listener in snapshot.listeners.values() {
-        for chain in &listener.filter_chains {
-            debug_assert!(matches!(chain.filter, NetworkFilter::Http(_) | NetworkFilter::Tcp(_)));
-            if let Some(tls) = &chain.tls {
-                tls.certificates.iter().for_each(&mut certificate);
-                trusts.extend(tls.client.trust.as_ref());
-            }
-        }
-    }
-    for cluster in snapshot.clusters.values() {
-        if let UpstreamTlsMode::Tls(tls) | UpstreamTlsMode::Auto(tls) = &cluster.tls {
-            tls.certificate.iter().for_each(&mut certificate);
-            trusts.push(&tls.trust);
-        }
-    }
-    for trust in trusts {
-        if let TrustSource::Files { ca, crl } = trust {
-            files.push(ca.clone());
-            files.extend(crl.clone());
-        }
-    }
-    files
 }

@@ -12,8 +12,9 @@ use config_schema::translate::Report;
 use config_schema::validate::validate;
 use config_schema::{Severity, Violation};
 
-use super::build::{Cause, Rejection};
 use super::changes::{Change, Documents, changes};
+use super::rejection::{Cause, Rejection};
+use crate::tls::PemField;
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,34 +82,48 @@ impl Loaded {
         let mut located: Vec<Violation> = Vec::new();
         let mut rest = Vec::new();
         for rejection in rejections.into_iter().filter(|rejection| rejection.cause != Some(Cause::Absent)) {
-            match rejection.cause.as_ref().and_then(|cause| self.cause(cause, &rejection)) {
+            let places = rejection.cause.as_ref().map(|cause| self.places(cause)).unwrap_or_default();
+            if places.is_empty() {
+                rest.push(rejection);
+                continue;
+            }
+            for (object, path) in places {
+                let error = self.error_at(&object, &path, rejection.reason.clone());
+                let found = Violation { rule: rejection.rule, severity: rejection.severity, ..error };
                 // One Secret may break many listeners.
-                Some(found) if located.contains(&found) => {}
-                Some(found) => located.push(found),
-                None => rest.push(rejection),
+                if !located.contains(&found) {
+                    located.push(found);
+                }
             }
         }
         (located, rest)
     }
 
-    fn cause(&self, cause: &Cause, rejection: &Rejection) -> Option<Violation> {
-        let (object, path) = match cause {
-            Cause::Absent | Cause::NoIdentity => return None,
-            Cause::Object(object) => (object.clone(), FieldPath::default()),
-            Cause::Secret { object, field } => {
-                let beside = object.name.strip_suffix("-cacert").unwrap_or(&object.name).to_owned();
-                let beside = ObjectRef { name: beside, ..object.clone() };
-                let object = [object.clone(), beside].into_iter().find(|object| self.document(object).is_some())?;
-                let document = self.document(&object)?;
-                let field = field.keys().iter().find_map(|key| {
-                    let parents = ["data", "stringData"].into_iter();
-                    parents.map(|parent| FieldPath::default().key(parent).key(key)).find(|path| document.contains(path))
-                });
-                (object, field.unwrap_or_default())
+    /// Where a cause is written; nowhere if no text has it.
+    fn places(&self, cause: &Cause) -> Vec<(ObjectRef, FieldPath)> {
+        let place = match cause {
+            Cause::Absent | Cause::NoIdentity => None,
+            Cause::Object(object) => Some((object.clone(), FieldPath::default())),
+            Cause::Fields(fields) => {
+                let written = fields.iter().filter(|field| self.document(&field.object).is_some());
+                return written.map(|field| (field.object.clone(), field_path(&field.path))).collect();
             }
+            Cause::Secret { object, field } => self.secret(object, *field),
         };
-        self.document(&object)?;
-        Some(Violation { rule: "unusable", ..self.error_at(&object, &path, rejection.reason.clone()) })
+        place.filter(|(object, _)| self.document(object).is_some()).into_iter().collect()
+    }
+
+    /// Where a part of a Secret is written.
+    fn secret(&self, object: &ObjectRef, field: PemField) -> Option<(ObjectRef, FieldPath)> {
+        let beside = object.name.strip_suffix("-cacert").unwrap_or(&object.name).to_owned();
+        let beside = ObjectRef { name: beside, ..object.clone() };
+        let object = [object.clone(), beside].into_iter().find(|object| self.document(object).is_some())?;
+        let document = self.document(&object)?;
+        let path = field.keys().iter().find_map(|key| {
+            let parents = ["data", "stringData"].into_iter();
+            parents.map(|parent| FieldPath::default().key(parent).key(key)).find(|path| document.contains(path))
+        });
+        Some((object, path.unwrap_or_default()))
     }
 
     fn document(&self, object: &ObjectRef) -> Option<&Arc<Document>> {

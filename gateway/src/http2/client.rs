@@ -1,5 +1,6 @@
 //! The backend's side of HTTP/2.
 
+use std::fmt::Write;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use config_schema::snapshot::Http2KeepAlive;
 use h2::SendStream;
+use http::uri::PathAndQuery;
 use pingora_core::connectors::http::v2::ConnectionRef;
 use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::protocols::{Digest, UniqueID};
@@ -281,7 +283,7 @@ fn request_header(head: &RequestHead) -> Option<RequestHeader> {
     let mut uri = http::Uri::builder().authority(head.authority.as_deref()?);
     // CONNECT has neither scheme nor path (RFC 9113 §8.5).
     if &head.method[..] != b"CONNECT" {
-        uri = uri.scheme(&head.scheme[..]).path_and_query(&head.path[..]);
+        uri = uri.scheme(&head.scheme[..]).path_and_query(path(&head.path)?);
     }
     let uri = uri.build().ok()?;
     let method = std::str::from_utf8(&head.method).ok()?;
@@ -291,4 +293,45 @@ fn request_header(head: &RequestHead) -> Option<RequestHeader> {
         request.append_header(name.as_str().to_owned(), &value[..]).ok()?;
     }
     Some(request)
+}
+
+/// The path for a [`http::Uri`], which holds less than HTTP/1 clients send and Envoy passes on: what it refuses
+/// (`<`, `>`, a quote in the query, a backtick in front of it, bytes that are no UTF-8) is percent-encoded, as RFC 3986 would
+/// have had the client do.
+fn path(path: &[u8]) -> Option<PathAndQuery> {
+    PathAndQuery::try_from(path).or_else(|_| PathAndQuery::try_from(encoded(path))).ok()
+}
+
+fn encoded(path: &[u8]) -> String {
+    let mut out = String::with_capacity(path.len() + 16);
+    for byte in path {
+        match byte {
+            b'"' | b'<' | b'>' | b'`' | 0x80.. => {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
+            other => out.push(char::from(*other)),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_a_uri_cannot_hold_are_encoded() {
+        for (given, expected) in [
+            (&b"/a?b=%22&c=\xc3\xa9"[..], Some("/a?b=%22&c=\u{e9}")),
+            (b"/{a}?b={\"c\"}", Some("/{a}?b={%22c%22}")),
+            (b"/a`b<c>?d=<e>", Some("/a%60b%3Cc%3E?d=%3Ce%3E")),
+            (b"/\xff", Some("/%FF")),
+            (b"/a b", None),
+            (b"a", None),
+        ] {
+            let found = path(given);
+            assert_eq!(found.as_ref().map(PathAndQuery::as_str), expected, "{}", given.escape_ascii());
+        }
+    }
 }

@@ -70,13 +70,24 @@ pub struct ServerStream {
     end: Option<Option<Headers>>,
     request_done: bool,
     head_request: bool,
+    /// The answer has no body, whatever its head says.
+    bodiless: bool,
 }
 
 impl ServerStream {
     /// Answers a request.
     pub fn new(request: RecvStream, respond: SendResponse<Bytes>, head_request: bool) -> Self {
         let request_done = request.is_end_stream();
-        ServerStream { request, respond, response: None, pending: None, end: None, request_done, head_request }
+        ServerStream {
+            request,
+            respond,
+            response: None,
+            pending: None,
+            end: None,
+            request_done,
+            head_request,
+            bodiless: false,
+        }
     }
 
     /// Reads what the client still sends after its answer, to the end or a bound. Some clients (curl 7) forget an answer
@@ -214,8 +225,9 @@ impl Downstream for ServerStream {
 
     fn start_response(&mut self, mut head: ResponseHead, body: BodyLength, _close: bool) {
         drop_connection_fields(&mut head.headers);
-        let bodiless = self.head_request || matches!(head.status, 204 | 304);
-        let end = bodiless || matches!(body, BodyLength::None | BodyLength::Exact(0));
+        self.bodiless = self.head_request || matches!(head.status, 204 | 304);
+        // Whatever has no body may have trailers all the same, unless its end is known.
+        let end = body == BodyLength::None;
         let Ok(mut response) = http::Response::builder().status(head.status).body(()) else {
             self.respond.send_reset(Reason::INTERNAL_ERROR);
             return;
@@ -233,7 +245,7 @@ impl Downstream for ServerStream {
 
     fn send_data(&mut self, data: Bytes) {
         debug_assert!(self.pending.is_none(), "poll_ready must have said so");
-        if self.response.is_some() && !data.is_empty() {
+        if self.response.is_some() && !self.bodiless && !data.is_empty() {
             self.pending = Some(data);
         }
     }

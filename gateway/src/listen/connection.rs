@@ -15,19 +15,16 @@ use super::chain::{Chain, CompiledListener, Filter, Group};
 use super::drain::DrainSignal;
 use super::original_dst::OriginalDestination;
 use super::proxy_protocol::{self, Parsed};
+use super::refused::{Refused, report_refused};
 use super::sniff::{self, Beginning, ClientHello, Sniffed};
-use crate::dns::client_host;
 use crate::l4;
 use crate::net::{Conn, Rewind};
-use crate::observe::egress::{Passage, Spoken};
 use crate::proxy::record::{Connection, TlsInfo};
 use crate::proxy::{self, HttpContext, Worker};
-use crate::tls::accept::{DownstreamIo, handshake};
+use crate::tls::accept::{DownstreamIo, handshake, refuse};
 
 /// Longer than any connection lives.
 const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
-/// The port that SNI stands for: clients do not say it.
-const HTTPS: u16 = 443;
 
 /// A connection that was accepted.
 pub struct Accepted {
@@ -117,8 +114,7 @@ enum Served {
 pub async fn serve(worker: Arc<Worker>, accepted: Accepted) {
     let listener = Arc::clone(&accepted.listener);
     let Accepted { conn, peer, local, own, drain, open, .. } = accepted;
-    let deadline = Instant::now() + listener.spec.detection_timeout.unwrap_or(NO_LIMIT);
-    let established = Box::pin(establish(&worker, &listener, conn, (peer, local, own), deadline)).await;
+    let established = Box::pin(establish(&worker, &listener, conn, (peer, local, own))).await;
     let established = match established {
         Ok(established) => established,
         Err(rejected) => {
@@ -142,8 +138,9 @@ async fn establish(
     listener: &CompiledListener,
     mut conn: Conn,
     (mut peer, mut local, own): (SocketAddr, SocketAddr, SocketAddr),
-    deadline: Instant,
 ) -> Result<Established, Rejected> {
+    let accepted = Instant::now();
+    let deadline = accepted + listener.spec.detection_timeout.unwrap_or(NO_LIMIT);
     let mut buffer = BytesMut::new();
     let redirected = listener.spec.bind == Bind::Redirected;
     let by_header = redirected && worker.shared.original_dst == OriginalDestination::ProxyProtocol;
@@ -154,19 +151,18 @@ async fn establish(
             local = destination;
         }
     }
-    let group = listener.group(local).ok_or(Rejected::NoChain)?;
+    let refuse = |beginning| {
+        report_refused(worker, listener, &Refused { peer, local, own, accepted, beginning });
+        Rejected::NoChain
+    };
+    let group = listener.group(local).ok_or_else(|| refuse(&Beginning::Raw))?;
     let beginning = match inspect(&mut conn, &mut buffer, group, deadline).await {
         // Istio's sidecars take it for bytes.
-        Err(Rejected::Detection | Rejected::Handshake) if redirected => Beginning::Raw,
+        Err(Rejected::Detection) if redirected => Beginning::Raw,
         inspected => inspected?,
     };
-    let chain = match listener.find(group, &beginning).or_else(|| listener.learn(&beginning)) {
-        Some(chain) => chain,
-        None => {
-            report_refused(worker, listener, peer, &beginning);
-            return Err(Rejected::NoChain);
-        }
-    };
+    let found = listener.find(group, &beginning).or_else(|| listener.learn(&beginning));
+    let chain = found.ok_or_else(|| refuse(&beginning))?;
     let hello = match beginning {
         Beginning::Tls(hello) => Some(hello),
         Beginning::Http | Beginning::Raw => None,
@@ -198,23 +194,6 @@ async fn establish(
             let served = Served::Tcp(Box::new(opened));
             Ok(Established { io, connection: connection(tls), served, read_ahead: Bytes::new() })
         }
-    }
-}
-
-/// TLS for a host that no server has.
-fn report_refused(worker: &Worker, listener: &CompiledListener, peer: SocketAddr, beginning: &Beginning) {
-    let Beginning::Tls(hello) = beginning else { return };
-    if !listener.egress {
-        return;
-    }
-    let server_name = hello.server_name.as_deref().unwrap_or_default();
-    let source = peer.ip().to_string();
-    let now = worker.shared.clock.now();
-    let egress = &worker.shared.observer.egress;
-    let passage = Passage { host: server_name, port: Some(HTTPS), spoken: Spoken::Tls, source: &source, now };
-    egress.refused(&passage, "filter_chain_not_found");
-    if let Ok(asked) = client_host::parse(server_name) {
-        egress.learn(&Passage { host: &asked.name, ..passage }, HTTPS);
     }
 }
 
@@ -256,8 +235,10 @@ async fn terminate(
     deadline: Instant,
 ) -> Result<(DownstreamIo, Option<TlsInfo>), Rejected> {
     let Some(tls) = &chain.tls else { return Ok((DownstreamIo::Plain(stream), None)) };
-    // No ClientHello where TLS is terminated: nothing that could be answered.
-    let hello = hello.ok_or(Rejected::Handshake)?;
+    let Some(hello) = hello else {
+        let _ = timeout_at(deadline, refuse(stream)).await;
+        return Err(Rejected::Handshake);
+    };
     let handshakes = &worker.shared.observer.process.handshakes;
     match timeout_at(deadline, handshake(tls, &hello, stream)).await {
         Ok(Ok((io, info))) => {
@@ -311,8 +292,7 @@ async fn inspect(
         loop {
             match sniff::client_hello(buffer) {
                 Sniffed::Tls(hello) => return Ok(Beginning::Tls(hello)),
-                Sniffed::Raw => break,
-                Sniffed::BrokenTls => return Err(Rejected::Handshake),
+                Sniffed::Raw | Sniffed::BrokenTls => break,
                 Sniffed::NeedMore => read_more(conn, buffer, deadline).await?,
             }
         }

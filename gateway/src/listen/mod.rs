@@ -7,4 +7,5 @@ pub mod drain;
 pub mod manager;
 pub mod original_dst;
 pub mod proxy_protocol;
+mod refused;
 pub mod sniff;

@@ -394,9 +394,10 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             // Over HTTP/1 nothing but a length says that there is no body.
             head.headers.set(names::CONTENT_LENGTH, Bytes::from_static(b"0"));
         }
-        let length = match body.is_empty() {
-            true if trailers_only => BodyLength::None,
-            _ => BodyLength::Exact(body.len() as u64),
+        let bodiless = self.request.is_head() || matches!(head.status, 204 | 304);
+        let length = match body.is_empty() || bodiless {
+            true => BodyLength::None,
+            false => BodyLength::Exact(body.len() as u64),
         };
         // What the client still sends is not read: the connection cannot be used again.
         self.close |= self.request.version != Version::Http2 && !self.down.request_is_complete();

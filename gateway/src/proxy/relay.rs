@@ -53,7 +53,11 @@ impl<D: Downstream> Exchange<'_, D> {
             }
         }
         self.body.forget();
-        let length = self.prepare_answer(&mut head, length);
+        let length = match (self.prepare_answer(&mut head, length), &lease.stream) {
+            // Nothing follows an empty body of HTTP/1; HTTP/2 may still have trailers.
+            (BodyLength::Exact(0), UpstreamStream::H1(_)) => BodyLength::None,
+            (length, _) => length,
+        };
         let refused_upgrade = self.request.is_upgrade() && head.status != 101;
         self.close |= refused_upgrade;
         // Only errors are the backend's to tell; any other answer to an upgrade loses its body.

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
+use boring::ssl::{SslContext, SslContextBuilder, SslMethod};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -106,6 +107,21 @@ pub async fn handshake(
         }
     }
 }
+
+/// Reads what is no ClientHello as far as it takes to say so: with the alert that BoringSSL has for it, as Envoy answers,
+/// and without one for HTTP.
+pub async fn refuse(stream: Rewind<Conn>) -> Result<(), TlsError> {
+    let context = CERTIFICATELESS.as_ref().map_err(Clone::clone)?;
+    let ssl = boring::ssl::Ssl::new(context).map_err(TlsError::new)?;
+    let accepted = pin!(tokio_boring::SslStreamBuilder::new(ssl, stream).accept()).await;
+    accepted.map(drop).map_err(TlsError::new)
+}
+
+/// Without a certificate no handshake comes to an end.
+static CERTIFICATELESS: LazyLock<Result<SslContext, TlsError>> = LazyLock::new(|| {
+    let builder = SslContextBuilder::new(SslMethod::tls()).map_err(TlsError::new)?;
+    Ok(builder.build())
+});
 
 fn rustls_info(session: &rustls::ServerConnection, pair: &KeyPair, tls: &ServerTls) -> TlsInfo {
     let chain = session.peer_certificates().unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -12,7 +13,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
-use super::{PemField, TlsError};
+use super::validity::fault_of_chain;
+use super::{PemField, TlsError, Validity};
 use crate::proxy::record::CertificateInfo;
 
 /// A certificate chain with its key.
@@ -28,6 +30,8 @@ pub struct KeyPair {
     pub is_ecdsa: bool,
     /// Names that the leaf is good for, in lower case (DNS names, or the common name where there are none).
     pub names: Vec<String>,
+    /// The dates of the chain, leaf first.
+    pub validity: Vec<Validity>,
 }
 
 impl KeyPair {
@@ -50,12 +54,19 @@ impl KeyPair {
             names => names.iter().map(|name| name.to_ascii_lowercase()).collect(),
         };
         let is_ecdsa = signing.algorithm() == rustls::SignatureAlgorithm::ECDSA;
+        let validity = chain.iter().filter_map(|der| Validity::of(der)).collect();
         let mut certified = CertifiedKey::new(chain, signing);
         certified.ocsp = pem.ocsp_staple.clone();
         if let Err(rustls::Error::InconsistentKeys(_)) = certified.keys_match() {
             return Err(TlsError::of(PemField::Key, "the private key does not belong to the certificate"));
         }
-        Ok(KeyPair { certified: Arc::new(certified), key: Arc::new(key), info: Arc::new(info), is_ecdsa, names })
+        let (certified, key, info) = (Arc::new(certified), Arc::new(key), Arc::new(info));
+        Ok(KeyPair { certified, key, info, is_ecdsa, names, validity })
+    }
+
+    /// What is wrong with the dates of the chain at `now`. Nothing less serves it.
+    pub fn out_of_date(&self, now: SystemTime) -> Option<TlsError> {
+        fault_of_chain(&self.validity, now).map(|fault| TlsError::of(PemField::Certificate, fault))
     }
 
     /// Whether the leaf is good for a server name; a wildcard stands for one label.

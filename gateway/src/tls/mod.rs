@@ -10,6 +10,7 @@ mod names;
 mod server;
 mod suites;
 mod trust;
+mod validity;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use rustls::pki_types::pem;
 pub use certificate::{KeyPair, describe, escape_pem};
 pub use server::ServerTls;
 pub use trust::Trust;
+pub use validity::Validity;
 
 /// A certificate, key, or trust bundle that cannot be used. It breaks only what asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub enum Blame {
     Part(PemField),
     /// A part of a secret.
     Secret(String, PemField),
+    /// A PEM file, by path.
+    File(String),
     /// There is no such secret; translating has said so where it is named.
     Absent,
     /// The proxy was started without a mesh certificate of its own.
@@ -61,13 +65,24 @@ impl TlsError {
         TlsError { text: text.to_owned(), blame: Blame::NoIdentity }
     }
 
-    /// The same, told of where it was found: `secret NAME`, `file PATH`.
-    pub(crate) fn found_in(self, place: &str) -> Self {
-        let blame = match (self.blame, place.strip_prefix("secret ")) {
-            (Blame::Part(field), Some(secret)) => Blame::Secret(secret.to_owned(), field),
-            (blame, _) => blame,
-        };
-        TlsError { text: format!("{place}: {}", self.text), blame }
+    /// What is wrong with a PEM file.
+    pub(crate) fn file(path: &str, text: impl fmt::Display) -> Self {
+        TlsError { text: format!("file {path}: {text}"), blame: Blame::File(path.to_owned()) }
+    }
+
+    /// The same, told of where it was found.
+    pub(crate) fn found_in(self, place: &PemPlace<'_>) -> Self {
+        match (self.blame, place) {
+            (Blame::Part(field), PemPlace::Secret(secret)) => TlsError {
+                text: format!("secret {secret}: {}", self.text),
+                blame: Blame::Secret((*secret).to_owned(), field),
+            },
+            (Blame::Part(field), PemPlace::Files(files)) => match files.iter().find(|(holds, _)| *holds == field) {
+                Some((_, path)) => TlsError::file(path, self.text),
+                None => TlsError { text: self.text, blame: Blame::Other },
+            },
+            (blame, _) => TlsError { text: self.text, blame },
+        }
     }
 
     /// The same, with more to say.
@@ -97,7 +112,16 @@ fn pem_fault(error: &pem::Error) -> String {
     }
 }
 
-/// What a Secret holds.
+/// Where PEM comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PemPlace<'a> {
+    /// A secret of the snapshot, by name.
+    Secret(&'a str),
+    /// Files: what each holds, and its path.
+    Files(Vec<(PemField, &'a str)>),
+}
+
+/// What a Secret or a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PemField {
     /// A certificate chain.
