@@ -34,9 +34,9 @@ pub use listener::{
     TrustSource, Tunnel, WeightedCluster,
 };
 pub use route::{
-    Abort, ClaimMatch, Cors, DirectResponse, Fault, FaultDelay, Forward, Fraction, HashPolicy, HeaderMatch, HeaderOps,
-    Mirror, ObjectRef, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath, RetryOn, RetryPolicy, Route,
-    RouteAction, RouteMatch, RouteTable, ValueMatch, VirtualHost, WeightedDestination,
+    Abort, ClaimMatch, Cors, DirectResponse, Fault, FaultDelay, Forward, Fraction, HashPolicy, HeaderLists,
+    HeaderMatch, HeaderOps, Mirror, ObjectRef, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath, RetryOn,
+    RetryPolicy, Route, RouteAction, RouteMatch, RouteTable, ValueMatch, VirtualHost, WeightedDestination,
 };
 pub use secret::{Secret, TlsCertificate, TrustBundle};
 pub use settings::{AccessLog, AccessLogEncoding, Drain, MeshIdentity, Node, ProxySettings};

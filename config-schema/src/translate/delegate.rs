@@ -40,7 +40,7 @@ pub(super) fn rules(
         let own = &root.meta.namespace;
         return refuse(format!("VirtualService {namespace}/{name} is not exported to namespace {own}"));
     }
-    let origin = object_ref(delegate);
+    let origin = Arc::new(object_ref(delegate));
     reports.accept(&origin);
     let base = resolved(rule, &root.meta.namespace);
     let mut merged = Vec::new();
@@ -49,7 +49,7 @@ pub(super) fn rules(
         match merge(&base, resolved(own, namespace)) {
             Some(route) => merged.push(HttpRule {
                 route: RuleRoute::Merged(Box::new(route)),
-                origin: origin.clone(),
+                origin: Arc::clone(&origin),
                 path,
                 namespace: namespace.to_owned(),
             }),

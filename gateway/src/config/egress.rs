@@ -36,10 +36,10 @@ fn chain_leaves(snapshot: &Snapshot, chain: &FilterChain) -> bool {
 /// The route of requests for hosts that are being learned; `None` if they are not.
 pub(super) fn learning_route(snapshot: &Snapshot) -> Option<Arc<CompiledRoute>> {
     snapshot.clusters.get(LEARNED_EGRESS)?;
-    let to = WeightedDestination { cluster: LEARNED_EGRESS.to_owned(), weight: 1, ..WeightedDestination::default() };
+    let to = WeightedDestination { cluster: LEARNED_EGRESS.into(), weight: 1, ..WeightedDestination::default() };
     let forward = Forward { destinations: vec![to], ..Forward::default() };
     let route = Route {
-        name: LEARNED_EGRESS.to_owned(),
+        name: LEARNED_EGRESS.into(),
         source: Default::default(),
         matches: RouteMatch { path: PathMatch::Any, ..RouteMatch::default() },
         action: RouteAction::Forward(Box::new(forward)),

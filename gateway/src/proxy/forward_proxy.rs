@@ -125,11 +125,15 @@ impl ForwardPolicy {
 
 /// The route that a destination without a VirtualService has.
 fn route(spec: &ForwardProxy, destination: &ForwardDestination) -> Result<CompiledRoute, CompileError> {
-    let to = WeightedDestination { cluster: destination.cluster.clone(), weight: 1, ..WeightedDestination::default() };
-    let forward = Forward { destinations: vec![to], retry: spec.retry.clone(), ..Forward::default() };
+    let to = WeightedDestination {
+        cluster: destination.cluster.as_str().into(),
+        weight: 1,
+        ..WeightedDestination::default()
+    };
+    let forward = Forward { destinations: vec![to], retry: spec.retry.clone().map(Arc::new), ..Forward::default() };
     let route = Route {
-        name: "forward_proxy".to_owned(),
-        source: spec.source.clone(),
+        name: "forward_proxy".into(),
+        source: Arc::new(spec.source.clone()),
         matches: RouteMatch { path: PathMatch::Any, ..RouteMatch::default() },
         action: RouteAction::Forward(Box::new(forward)),
         request_headers: Default::default(),

@@ -115,7 +115,7 @@ impl VirtualHost {
         for route in &virtual_host.routes {
             match CompiledRoute::new(route, shared) {
                 Ok(compiled) => routes.push(Arc::new(compiled)),
-                Err(error) => errors.push((route.source.clone(), error)),
+                Err(error) => errors.push(((*route.source).clone(), error)),
             }
         }
         VirtualHost {
@@ -168,11 +168,12 @@ impl CompiledRoute {
             ops.request.extend(request);
             ops.response.extend(response);
         }
+        ops.destinations.shrink_to_fit();
         Ok(CompiledRoute {
-            name: route.name.as_str().into(),
+            name: Arc::clone(&route.name),
             condition: Condition::new(&route.matches, shared)?,
             path_rewrite,
-            cors: route.cors.as_ref().map(|cors| CompiledCors::new(cors, shared)).transpose()?,
+            cors: route.cors.as_deref().map(|cors| CompiledCors::new(cors, shared)).transpose()?,
             ops,
             total_weight,
             spec: Arc::clone(route),

@@ -124,8 +124,8 @@ fn first_of(routes: &[RouteMatch], request: &RequestHead) -> Option<usize> {
 fn compile(routes: &[RouteMatch]) -> RouteTable {
     let route = |(position, matches): (usize, &RouteMatch)| {
         Arc::new(Route {
-            name: position.to_string(),
-            source: ObjectRef::default(),
+            name: position.to_string().into(),
+            source: Arc::new(ObjectRef::default()),
             matches: matches.clone(),
             action: RouteAction::Direct(DirectResponse { status: 200, body: None }),
             request_headers: HeaderOps::default(),
