@@ -96,7 +96,7 @@ impl RouteBuilder<'_> {
                 return None;
             }
         };
-        let operations = Operations::new(spec.headers.as_ref());
+        let operations = Operations::new(spec.headers.as_deref());
         let action = self.action(service, rule, target, operations.host)?;
         let forwards = matches!(action, RouteAction::Forward(_));
         let block_name = block.and_then(|(_, block)| block.name.as_deref());
@@ -108,7 +108,7 @@ impl RouteBuilder<'_> {
             request_headers: operations.request,
             response_headers: operations.response,
             cors: self.cors(rule, forwards).map(Box::new),
-            fault: spec.fault.as_ref().and_then(http_action::fault).map(Box::new),
+            fault: spec.fault.as_deref().and_then(http_action::fault).map(Box::new),
         }))
     }
 
@@ -180,7 +180,7 @@ impl RouteBuilder<'_> {
                 hashed |= alone;
                 forward.hash_policy.extend(hash);
             }
-            let mut operations = Operations::new(entry.headers.as_ref());
+            let mut operations = Operations::new(entry.headers.as_deref());
             if alone {
                 // A route's only destination is no other than the route.
                 forward.host_rewrite = forward.host_rewrite.or(operations.host.take());
@@ -193,7 +193,7 @@ impl RouteBuilder<'_> {
                 host_rewrite: operations.host,
             });
         }
-        let settings = spec.retries.as_ref().or(self.context.mesh.default_http_retry_policy.as_ref());
+        let settings = spec.retries.as_deref().or(self.context.mesh.default_http_retry_policy.as_ref());
         let (retry, unknown) = retry_policy(settings, hashed);
         forward.retry = retry.map(|policy| self.alike.retry(policy));
         for word in unknown {

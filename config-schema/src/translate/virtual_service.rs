@@ -170,6 +170,9 @@ fn bind(
     BoundService { object: Arc::clone(object), reference, hosts, http }
 }
 
+/// By VirtualService and number of the host in it: the host, and the Gateways that do not serve it.
+type Unbound<'s> = HashMap<(Arc<ObjectRef>, usize), (&'s str, Vec<&'s str>)>;
+
 /// Notes hosts of VirtualServices that no server of their Gateways has.
 pub(super) fn report_unbound_hosts(services: &VirtualServices, gateway: &MergedGateway, reports: &mut Reports) {
     let mut servers: HashMap<&str, Vec<&GatewayServer>> = HashMap::new();
@@ -177,7 +180,7 @@ pub(super) fn report_unbound_hosts(services: &VirtualServices, gateway: &MergedG
         servers.entry(&server.gateway_name).or_default().push(server);
     }
     let mut sets: HashMap<(&str, &str), Vec<HostSet>> = HashMap::new();
-    let mut unbound: HashMap<(Arc<ObjectRef>, usize), (&str, Vec<&str>)> = HashMap::new();
+    let mut unbound: Unbound<'_> = HashMap::new();
     let mut bound = HashSet::new();
     for (name, of_gateway) in &services.by_gateway {
         for service in of_gateway {
