@@ -11,6 +11,7 @@ mod listener;
 mod route;
 mod secret;
 mod settings;
+mod share;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

@@ -91,6 +91,7 @@ impl Engine {
         if self.learn_egress {
             learn_egress(&mut translation.snapshot, &loaded.resources);
         }
+        translation.snapshot.share(&current.snapshot);
         let mut translated = loaded.locate_reports(&translation.reports);
         // Before they are compiled: a change in between is seen the next time.
         self.last_files = self.read_files(&translation.snapshot);

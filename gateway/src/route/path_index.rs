@@ -62,6 +62,7 @@ impl PathIndex {
         let view = |end: End, list: &[(Vec<u8>, u32)]| {
             PrefixIndex::new(end, &list.iter().map(|(text, group)| (text.as_slice(), *group)).collect::<Vec<_>>())
         };
+        index.groups.shrink_to_fit();
         index.prefix = view(End::Front, &prefixes);
         index.suffix = view(End::Back, &suffixes);
         index.prefix_folded = view(End::Front, &folded);

@@ -78,7 +78,8 @@ impl RouteTable {
     /// Compiles. A route that does not compile is left out and reported; the others serve.
     pub fn new(table: &snapshot::RouteTable, errors: &mut Vec<(snapshot::ObjectRef, CompileError)>) -> Self {
         let mut shared = Shared::default();
-        let mut compiled = RouteTable { name: table.name.clone(), ..RouteTable::default() };
+        let virtual_hosts = Vec::with_capacity(table.virtual_hosts.len());
+        let mut compiled = RouteTable { name: table.name.clone(), virtual_hosts, ..RouteTable::default() };
         for virtual_host in &table.virtual_hosts {
             for domain in &virtual_host.domains {
                 compiled.hosts.insert(domain, compiled.virtual_hosts.len());
