@@ -140,8 +140,8 @@ fn get(host: &str, path: &str) -> RequestHead {
 
 fn route(matches: RouteMatch) -> Arc<Route> {
     Arc::new(Route {
-        name: "rule".to_owned(),
-        source: ObjectRef::default(),
+        name: "rule".into(),
+        source: Arc::new(ObjectRef::default()),
         matches,
         action: RouteAction::Direct(DirectResponse { status: 200, body: None }),
         request_headers: HeaderOps::default(),
@@ -163,7 +163,7 @@ fn host(domain: String, routes: Vec<Arc<Route>>) -> VirtualHost {
 }
 
 fn find(table: &RouteTable, request: &RequestHead) -> bool {
-    matches!(table.find(black_box(request)), Matched::Route(_, route) if black_box(route).spec.name == "rule")
+    matches!(table.find(black_box(request)), Matched::Route(_, route) if &*black_box(route).spec.name == "rule")
 }
 
 fn routes(c: &mut Criterion) {

@@ -48,11 +48,11 @@ impl Embedded {
         if self.key == "mesh" {
             let decoded = <MeshConfig as Decode>::decode(root);
             let object = decoded.value.map(|spec| Object { meta, spec, source, age: Age::default() });
-            (object.map(AnyObject::MeshConfig), decoded.faults)
+            (object.map(Arc::new).map(AnyObject::MeshConfig), decoded.faults)
         } else {
             let decoded = <MeshNetworks as Decode>::decode(root);
             let object = decoded.value.map(|spec| Object { meta, spec, source, age: Age::default() });
-            (object.map(AnyObject::MeshNetworks), decoded.faults)
+            (object.map(Arc::new).map(AnyObject::MeshNetworks), decoded.faults)
         }
     }
 }
@@ -63,9 +63,9 @@ pub(super) fn mesh_config(root: &Node, file: &Arc<str>) -> (Option<AnyObject>, V
     let decoded = <MeshConfig as Decode>::decode(if root.is_null() { &empty } else { root });
     let (namespace, name) = MESH_CONFIG_MAP;
     let meta = ObjectMeta { name: name.to_owned(), namespace: namespace.to_owned(), ..ObjectMeta::default() };
-    let source = Source { file: Arc::clone(file), line: root.position.line };
+    let source = Source { file: Arc::clone(file), line: root.position.line, name: root.position };
     let object = decoded.value.map(|spec| Object { meta, spec, source, age: Age::default() });
-    (object.map(AnyObject::MeshConfig), decoded.faults)
+    (object.map(Arc::new).map(AnyObject::MeshConfig), decoded.faults)
 }
 
 fn compose_inner(inner: &str, entry: &Entry, text: Option<&str>) -> Tree {

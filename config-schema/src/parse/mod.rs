@@ -55,12 +55,17 @@ impl fmt::Display for Skipped {
 pub fn parse_documents(file: &str, text: &str) -> ParseOutcome {
     let mut reader = Reader { file: file.into(), text: Some(text), outcome: ParseOutcome::default() };
     for chunk in split_documents(text) {
-        match compose_chunk(chunk) {
-            Ok(Some(root)) if !root.is_null() => reader.document(root, None),
-            Ok(_) => {}
-            Err(violation) => reader.broken(violation.0, violation.1),
-        }
+        reader.chunk(chunk);
     }
+    reader.outcome
+}
+
+/// Reads one chunk of a text that [`split_documents`] has split: what [`parse_documents`] finds in that chunk. Trees are
+/// large; who reads chunk by chunk and lets go of them never holds all those of a file.
+#[must_use]
+pub fn parse_chunk(file: &Arc<str>, text: &str, chunk: Chunk<'_>) -> ParseOutcome {
+    let mut reader = Reader { file: Arc::clone(file), text: Some(text), outcome: ParseOutcome::default() };
+    reader.chunk(chunk);
     reader.outcome
 }
 
@@ -131,6 +136,14 @@ struct Inherited {
 }
 
 impl Reader<'_> {
+    fn chunk(&mut self, chunk: Chunk<'_>) {
+        match compose_chunk(chunk) {
+            Ok(Some(root)) if !root.is_null() => self.document(root, None),
+            Ok(_) => {}
+            Err((position, message)) => self.broken(position, message),
+        }
+    }
+
     fn document(&mut self, mut root: Node, inherited: Option<&Inherited>) {
         let text_of = |key: &str| root.get(key).and_then(Node::as_str).map(str::to_owned);
         let api_version = text_of("apiVersion").or_else(|| inherited.map(|list| list.api_version.clone()));
@@ -154,9 +167,8 @@ impl Reader<'_> {
         let object = format!("{kind} {name}");
         match lookup {
             Lookup::Known(info) => {
-                let source = Source { file: Arc::clone(&self.file), line: root.position.line };
-                let (parsed, faults) = AnyObject::decode(info, &root, source);
                 let document = Arc::new(document(&self.file, root));
+                let (parsed, faults) = AnyObject::decode(info, &document.root, Source::of(&document));
                 let clean = faults.is_empty();
                 self.faults(&document, &object, faults);
                 if let Some(parsed) = parsed {

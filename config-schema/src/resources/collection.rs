@@ -66,9 +66,9 @@ impl<S> Collection<S> {
         self.namespaces.is_empty()
     }
 
-    pub(super) fn insert(&mut self, object: Object<S>) -> Option<Arc<Object<S>>> {
+    pub(super) fn insert(&mut self, object: Arc<Object<S>>) -> Option<Arc<Object<S>>> {
         let objects = Arc::make_mut(&mut self.namespaces).entry(object.meta.namespace.clone()).or_default();
-        Arc::make_mut(objects).insert(object.meta.name.clone(), Arc::new(object))
+        Arc::make_mut(objects).insert(object.meta.name.clone(), object)
     }
 
     pub(super) fn remove(&mut self, namespace: &str, name: &str) -> Option<Arc<Object<S>>> {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::collection::Collection;
 use super::decode::{Decode, decode_meta, decode_spec};
 use super::object::{Age, Object, ObjectMeta, Source};
@@ -71,11 +73,10 @@ macro_rules! kinds {
             pub(super) places: u64,
         }
 
-        /// An object of any kind.
-        #[expect(clippy::large_enum_variant, reason = "short-lived: a store takes the objects apart")]
+        /// An object of any kind. Cloning is cheap.
         #[derive(Debug, Clone, PartialEq)]
         pub enum AnyObject {
-            $(#[doc = $doc] $Type(Object<super::$Type>),)*
+            $(#[doc = $doc] $Type(Arc<Object<super::$Type>>),)*
         }
 
         $(impl Kind for super::$Type {
@@ -112,8 +113,16 @@ macro_rules! kinds {
                 match self { $(Self::$Type(object) => &object.source,)* }
             }
 
+            /// Kind, namespace and name.
+            #[must_use]
+            pub fn key(&self) -> ObjectKey {
+                let meta = self.meta();
+                ObjectKey { kind: self.info().kind, namespace: meta.namespace.clone(), name: meta.name.clone() }
+            }
+
+            /// Copies the object only if it is of another age and somebody else holds it too.
             pub(super) fn set_age(&mut self, age: Age) {
-                match self { $(Self::$Type(object) => object.age = age,)* }
+                match self { $(Self::$Type(object) => if object.age != age { Arc::make_mut(object).age = age },)* }
             }
 
             /// Reads an object of the kind `info` from the root of its document.
@@ -121,7 +130,7 @@ macro_rules! kinds {
                 match info.kind {
                     $(stringify!($Type) => {
                         let (object, faults) = decode_object_of(info, root, source);
-                        (object.map(Self::$Type), faults)
+                        (object.map(|object| Self::$Type(Arc::new(object))), faults)
                     })*
                     _ => (None, Vec::new()),
                 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::document::{Document, FieldPath, Position};
+
 /// A moment, to the second, as Kubernetes stamps objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(
@@ -75,6 +77,17 @@ pub struct Source {
     pub file: Arc<str>,
     /// The line on which the object begins, counted from 1; 0 if it did not come from a text.
     pub line: u32,
+    /// Where its name stands, or what is nearest to it if it has none.
+    pub name: Position,
+}
+
+impl Source {
+    /// Where the object of a document was written.
+    #[must_use]
+    pub fn of(document: &Document) -> Self {
+        let name = FieldPath::default().key("metadata").key("name");
+        Source { file: Arc::clone(&document.file), line: document.root.position.line, name: document.locate(&name) }
+    }
 }
 
 impl fmt::Display for Source {

@@ -4,7 +4,7 @@ use super::kinds::{AnyObject, ObjectKey, Resources};
 use super::mesh_config::MeshConfig;
 use super::mesh_networks::MeshNetworks;
 use super::object::{Age, Object, Source};
-use crate::document::{Document, FieldPath};
+use crate::document::Document;
 use crate::violation::{Severity, Violation};
 
 /// The ConfigMap with the mesh's configuration: namespace and name.
@@ -23,8 +23,7 @@ impl Parsed {
     /// Kind, namespace and name.
     #[must_use]
     pub fn key(&self) -> ObjectKey {
-        let meta = self.object.meta();
-        ObjectKey { kind: self.object.info().kind, namespace: meta.namespace.clone(), name: meta.name.clone() }
+        self.object.key()
     }
 }
 
@@ -36,37 +35,36 @@ impl Resources {
     #[must_use]
     pub fn load(objects: impl IntoIterator<Item = Parsed>) -> (Self, Vec<Violation>) {
         let mut resources = Self::default();
-        let mut violations = Vec::new();
-        for parsed in objects {
-            let key = parsed.key();
-            let name = FieldPath::default().key("metadata").key("name");
-            let place = parsed.document.locate(&name);
-            let file = Arc::clone(&parsed.document.file);
-            let is_mesh = matches!(parsed.object, AnyObject::MeshConfig(_) | AnyObject::MeshNetworks(_));
-            let Some(earlier) = resources.insert(parsed) else { continue };
-            if !is_mesh {
-                violations.push(Violation {
-                    file,
-                    line: place.line,
-                    column: place.column,
-                    object: key.to_string(),
-                    path: name.to_string(),
-                    rule: "duplicate-object",
-                    severity: Severity::Warning,
-                    message: format!("replaces the object of the same name at {earlier}"),
-                });
-            }
-        }
+        let violations = objects.into_iter().filter_map(|mut parsed| resources.add(&mut parsed.object)).collect();
         (resources, violations)
+    }
+
+    /// Adds one object more, as [`Self::load`] does, and reports if it replaces another.
+    pub fn add(&mut self, object: &mut AnyObject) -> Option<Violation> {
+        let earlier = self.insert(object)?;
+        if matches!(object, AnyObject::MeshConfig(_) | AnyObject::MeshNetworks(_)) {
+            return None;
+        }
+        let source = object.source();
+        Some(Violation {
+            file: Arc::clone(&source.file),
+            line: source.name.line,
+            column: source.name.column,
+            object: object.key().to_string(),
+            path: "metadata.name".to_owned(),
+            rule: "duplicate-object",
+            severity: Severity::Warning,
+            message: format!("replaces the object of the same name at {earlier}"),
+        })
     }
 
     /// Adds an object, or replaces the one of the same kind, namespace and name, and returns where that was written.
     ///
     /// With a creationTimestamp the object is as old as that says. Without one it is younger than everything inserted
-    /// before, unless it replaces an object: then it keeps that one's age.
-    pub fn insert(&mut self, parsed: Parsed) -> Option<Source> {
-        let existing = self.existing(&parsed.key());
-        let mut object = parsed.object;
+    /// before, unless it replaces an object: then it keeps that one's age. The age is noted in `object`, which the store
+    /// shares from then on.
+    pub fn insert(&mut self, object: &mut AnyObject) -> Option<Source> {
+        let existing = self.existing(&object.key());
         let stamp = object.meta().creation_timestamp.map(|timestamp| timestamp.0);
         let age = match (stamp, &existing) {
             (Some(seconds), _) => Age { seconds: Some(seconds), place: 0 },
@@ -78,7 +76,7 @@ impl Resources {
         };
         self.youngest = self.youngest.max(stamp);
         object.set_age(age);
-        self.put(object);
+        self.put(object.clone());
         existing.map(|(_, source)| source)
     }
 

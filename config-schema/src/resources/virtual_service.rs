@@ -44,21 +44,21 @@ pub struct HttpRoute {
     #[serde(default)]
     pub route: Vec<HttpRouteDestination>,
     /// Answer with a redirect.
-    pub redirect: Option<HttpRedirect>,
+    pub redirect: Option<Box<HttpRedirect>>,
     /// Answer with a fixed response.
-    pub direct_response: Option<HttpDirectResponse>,
+    pub direct_response: Option<Box<HttpDirectResponse>>,
     /// Take the rules of another VirtualService for what this one matches.
-    pub delegate: Option<Delegate>,
+    pub delegate: Option<Box<Delegate>>,
     /// Change path and authority before forwarding.
-    pub rewrite: Option<HttpRewrite>,
+    pub rewrite: Option<Box<HttpRewrite>>,
     /// Time for the whole answer, retries included; default none.
     pub timeout: Option<Duration>,
     /// When and how often to try again; default meshConfig.defaultHttpRetryPolicy, else two retries.
-    pub retries: Option<HttpRetry>,
+    pub retries: Option<Box<HttpRetry>>,
     /// Failures to inject.
-    pub fault: Option<HttpFaultInjection>,
+    pub fault: Option<Box<HttpFaultInjection>>,
     /// A second destination that gets a copy.
-    pub mirror: Option<Destination>,
+    pub mirror: Option<Box<Destination>>,
     /// Further destinations that get a copy.
     #[serde(default)]
     pub mirrors: Vec<HttpMirrorPolicy>,
@@ -68,9 +68,9 @@ pub struct HttpRoute {
     /// The share of requests that `mirror` gets; default 100.
     pub mirror_percentage: Option<Percent>,
     /// Cross-origin rules.
-    pub cors_policy: Option<CorsPolicy>,
+    pub cors_policy: Option<Box<CorsPolicy>>,
     /// Header changes for all destinations.
-    pub headers: Option<Headers>,
+    pub headers: Option<Box<Headers>>,
     /// Removed from Istio's API long ago and without effect, but still found in files.
     pub websocket_upgrade: Option<bool>,
 }
@@ -85,11 +85,11 @@ pub struct HttpMatchRequest {
     /// Path, without the query. A prefix is a prefix of characters.
     pub uri: Option<StringMatch>,
     /// `http` or `https`.
-    pub scheme: Option<StringMatch>,
+    pub scheme: Option<Box<StringMatch>>,
     /// Method.
-    pub method: Option<StringMatch>,
+    pub method: Option<Box<StringMatch>>,
     /// Host header or `:authority`, with the port if it was sent.
-    pub authority: Option<StringMatch>,
+    pub authority: Option<Box<StringMatch>>,
     /// Headers by name in lower case; `@request.auth.claims.…` for claims of a verified token.
     #[serde(default)]
     pub headers: BTreeMap<String, StringMatch>,
@@ -128,7 +128,7 @@ pub struct HttpRouteDestination {
     #[serde(default)]
     pub weight: i32,
     /// Header changes for this destination.
-    pub headers: Option<Headers>,
+    pub headers: Option<Box<Headers>>,
 }
 
 /// A service, or a part of one.

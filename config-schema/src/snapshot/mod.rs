@@ -11,6 +11,7 @@ mod listener;
 mod route;
 mod secret;
 mod settings;
+mod share;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -34,9 +35,9 @@ pub use listener::{
     TrustSource, Tunnel, WeightedCluster,
 };
 pub use route::{
-    Abort, ClaimMatch, Cors, DirectResponse, Fault, FaultDelay, FieldRef, Forward, Fraction, HashPolicy, HeaderMatch,
-    HeaderOps, Mirror, ObjectRef, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath, RetryOn, RetryPolicy,
-    Route, RouteAction, RouteMatch, RouteTable, ValueMatch, VirtualHost, WeightedDestination,
+    Abort, ClaimMatch, Cors, DirectResponse, Fault, FaultDelay, FieldRef, Forward, Fraction, HashPolicy, HeaderLists,
+    HeaderMatch, HeaderOps, Mirror, ObjectRef, PathMatch, PathRewrite, QueryMatch, Redirect, RedirectPath, RetryOn,
+    RetryPolicy, Route, RouteAction, RouteMatch, RouteTable, ValueMatch, VirtualHost, WeightedDestination,
 };
 pub use secret::{Secret, TlsCertificate, TrustBundle};
 pub use settings::{AccessLog, AccessLogEncoding, Drain, MeshIdentity, Node, ProxySettings};

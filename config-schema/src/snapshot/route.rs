@@ -1,10 +1,11 @@
 //! HTTP routing tables: hosts, routes in order, and what a route does.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Hosts and their routes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -52,9 +53,9 @@ pub struct FieldRef {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Route {
     /// Rule name, with the match's name behind a dot. Empty when unnamed (logged as `default`).
-    pub name: String,
+    pub name: Arc<str>,
     /// Where it came from.
-    pub source: ObjectRef,
+    pub source: Arc<ObjectRef>,
     /// When it applies.
     pub matches: RouteMatch,
     /// What it does.
@@ -64,9 +65,9 @@ pub struct Route {
     /// Changes of the response, also of local replies.
     pub response_headers: HeaderOps,
     /// Cross-origin rules.
-    pub cors: Option<Cors>,
+    pub cors: Option<Box<Cors>>,
     /// Injected faults.
-    pub fault: Option<Fault>,
+    pub fault: Option<Box<Fault>>,
 }
 
 /// All of it must hold.
@@ -173,7 +174,7 @@ pub struct Forward {
     /// The whole answer must have come within this long after the request. `None`: no limit.
     pub timeout: Option<Duration>,
     /// When and how often to try again. `None`: never.
-    pub retry: Option<RetryPolicy>,
+    pub retry: Option<Arc<RetryPolicy>>,
     /// Copies, sent and forgotten.
     pub mirrors: Vec<Mirror>,
     /// What the consistent-hash balancer hashes, in order; all present parts are combined.
@@ -184,7 +185,7 @@ pub struct Forward {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct WeightedDestination {
     /// Cluster name.
-    pub cluster: String,
+    pub cluster: Arc<str>,
     /// Share of the sum.
     pub weight: u32,
     /// Changes of the request for this destination. Where [`Forward::weighted`] they run before the route's, else
@@ -271,9 +272,13 @@ pub struct DirectResponse {
     pub body: Option<Vec<u8>>,
 }
 
+/// Header changes. Most routes have none, and then take no room for them; what there is is read as [`HeaderLists`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderOps(Option<Box<HeaderLists>>);
+
 /// Header changes: removals, then sets, then adds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeaderOps {
+pub struct HeaderLists {
     /// Names to remove, lower case.
     pub remove: Vec<String>,
     /// Names to overwrite, sorted. Values may hold Envoy's `%OPERATORS%`.
@@ -282,10 +287,38 @@ pub struct HeaderOps {
     pub add: BTreeMap<String, String>,
 }
 
+static NO_CHANGES: HeaderLists = HeaderLists { remove: Vec::new(), set: BTreeMap::new(), add: BTreeMap::new() };
+
 impl HeaderOps {
     /// Does nothing.
     pub fn is_empty(&self) -> bool {
-        self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
+        self.0.is_none()
+    }
+}
+
+impl From<HeaderLists> for HeaderOps {
+    fn from(lists: HeaderLists) -> Self {
+        HeaderOps((lists != NO_CHANGES).then(|| Box::new(lists)))
+    }
+}
+
+impl Deref for HeaderOps {
+    type Target = HeaderLists;
+
+    fn deref(&self) -> &HeaderLists {
+        self.0.as_deref().unwrap_or(&NO_CHANGES)
+    }
+}
+
+impl Serialize for HeaderOps {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (**self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for HeaderOps {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        HeaderLists::deserialize(deserializer).map(Self::from)
     }
 }
 

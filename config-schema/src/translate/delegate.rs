@@ -40,7 +40,7 @@ pub(super) fn rules(
         let own = &root.meta.namespace;
         return refuse(format!("VirtualService {namespace}/{name} is not exported to namespace {own}"));
     }
-    let origin = object_ref(delegate);
+    let origin = Arc::new(object_ref(delegate));
     reports.accept(&origin);
     let base = resolved(rule, &root.meta.namespace);
     let mut merged = Vec::new();
@@ -49,7 +49,7 @@ pub(super) fn rules(
         match merge(&base, resolved(own, namespace)) {
             Some(route) => merged.push(HttpRule {
                 route: RuleRoute::Merged(Box::new(route)),
-                origin: origin.clone(),
+                origin: Arc::clone(&origin),
                 path,
                 namespace: namespace.to_owned(),
             }),
@@ -156,10 +156,10 @@ fn merge_blocks(root: &HttpMatchRequest, own: &HttpMatchRequest) -> HttpMatchReq
 /// The delegate's block asks for something that the root's does not admit.
 fn conflict(root: &HttpMatchRequest, own: &HttpMatchRequest) -> bool {
     let properties = [
-        (&root.uri, &own.uri),
-        (&root.scheme, &own.scheme),
-        (&root.method, &own.method),
-        (&root.authority, &own.authority),
+        (root.uri.as_ref(), own.uri.as_ref()),
+        (root.scheme.as_deref(), own.scheme.as_deref()),
+        (root.method.as_deref(), own.method.as_deref()),
+        (root.authority.as_deref(), own.authority.as_deref()),
     ];
     let maps = [
         (&root.headers, &own.headers),
@@ -169,7 +169,7 @@ fn conflict(root: &HttpMatchRequest, own: &HttpMatchRequest) -> bool {
     let in_maps = |(root, own): (&BTreeMap<String, StringMatch>, &BTreeMap<String, StringMatch>)| {
         own.iter().any(|(name, value)| values_conflict(root.get(name), Some(value)))
     };
-    properties.into_iter().any(|(root, own)| values_conflict(root.as_ref(), own.as_ref()))
+    properties.into_iter().any(|(root, own)| values_conflict(root, own))
         || maps.into_iter().any(in_maps)
         || root.ignore_uri_case != own.ignore_uri_case
         || matches!((root.port, own.port), (Some(root), Some(own)) if root != own)

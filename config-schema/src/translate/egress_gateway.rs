@@ -53,11 +53,11 @@ pub(super) fn add(resources: &Resources, reports: &mut Reports) -> Option<(Resou
             reports.error(&expansion.entry, path, "egress-gateway", problem);
         }
         let source = format!("{} {}/{}", expansion.entry.kind, expansion.entry.namespace, expansion.entry.name);
-        for parsed in parse_documents(&source, &expansion.yaml).objects {
+        for mut parsed in parse_documents(&source, &expansion.yaml).objects {
             let key = parsed.key();
             let object = ObjectRef { kind: key.kind.to_owned(), namespace: key.namespace, name: key.name };
             generated.by_object.insert(object, expansion.entry.clone());
-            all.insert(parsed);
+            all.insert(&mut parsed.object);
         }
     }
     Some((all, generated))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::resources::virtual_service::{HeaderOperations, Headers};
-use crate::snapshot::HeaderOps;
+use crate::snapshot::{HeaderLists, HeaderOps};
 
 /// Header changes of both directions, and the host that they set.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -44,11 +44,8 @@ fn convert(operations: &HeaderOperations) -> HeaderOps {
         changes.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
     };
     let remove = operations.remove.iter().filter(|name| !is_reserved(name));
-    HeaderOps {
-        remove: remove.map(|name| name.to_ascii_lowercase()).collect(),
-        set: changes(&operations.set),
-        add: changes(&operations.add),
-    }
+    let remove = remove.map(|name| name.to_ascii_lowercase()).collect();
+    HeaderOps::from(HeaderLists { remove, set: changes(&operations.set), add: changes(&operations.add) })
 }
 
 #[cfg(test)]

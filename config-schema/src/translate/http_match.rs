@@ -139,7 +139,7 @@ mod tests {
         assert!(!catches_all(&block(prefix("/a"))));
         assert!(!catches_all(&block(regex("/.*"))));
         assert!(!catches_all(&block(regex(".+"))));
-        assert!(!catches_all(&HttpMatchRequest { method: Some(StringMatch::Present), ..block(None) }));
+        assert!(!catches_all(&HttpMatchRequest { method: Some(Box::new(StringMatch::Present)), ..block(None) }));
     }
 
     #[test]

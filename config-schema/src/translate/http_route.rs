@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Context;
+use super::alike::Alike;
 use super::cluster::ClusterKey;
 use super::destination;
 use super::destination_rule::MergedRule;
@@ -35,6 +36,7 @@ pub(super) struct RouteBuilder<'b> {
     pub(super) context: &'b Context<'b>,
     pub(super) wanted: &'b mut Wanted,
     pub(super) reports: &'b mut Reports,
+    pub(super) alike: Alike,
 }
 
 impl RouteBuilder<'_> {
@@ -94,7 +96,7 @@ impl RouteBuilder<'_> {
                 return None;
             }
         };
-        let operations = Operations::new(spec.headers.as_ref());
+        let operations = Operations::new(spec.headers.as_deref());
         let action = self.action(service, rule, target, operations.host)?;
         let forwards = matches!(action, RouteAction::Forward(_));
         let block_name = block.and_then(|(_, block)| block.name.as_deref());
@@ -105,8 +107,8 @@ impl RouteBuilder<'_> {
             action,
             request_headers: operations.request,
             response_headers: operations.response,
-            cors: self.cors(rule, forwards),
-            fault: spec.fault.as_ref().and_then(http_action::fault),
+            cors: self.cors(rule, forwards).map(Box::new),
+            fault: spec.fault.as_deref().and_then(http_action::fault).map(Box::new),
         }))
     }
 
@@ -164,6 +166,7 @@ impl RouteBuilder<'_> {
         let mut mirrors = Mirrors { builder: self, service, rule, target };
         forward.mirrors = mirrors.collect();
         let alone = spec.route.len() == 1;
+        forward.destinations.reserve_exact(spec.route.len());
         forward.weighted = !alone;
         let mut hashed = false;
         for (index, entry) in spec.route.iter().enumerate() {
@@ -177,22 +180,22 @@ impl RouteBuilder<'_> {
                 hashed |= alone;
                 forward.hash_policy.extend(hash);
             }
-            let mut operations = Operations::new(entry.headers.as_ref());
+            let mut operations = Operations::new(entry.headers.as_deref());
             if alone {
                 // A route's only destination is no other than the route.
                 forward.host_rewrite = forward.host_rewrite.or(operations.host.take());
             }
             forward.destinations.push(WeightedDestination {
-                cluster: key.name(),
+                cluster: self.alike.cluster(&key.name()),
                 weight: if alone { 100 } else { weight },
                 request_headers: operations.request,
                 response_headers: operations.response,
                 host_rewrite: operations.host,
             });
         }
-        let settings = spec.retries.as_ref().or(self.context.mesh.default_http_retry_policy.as_ref());
+        let settings = spec.retries.as_deref().or(self.context.mesh.default_http_retry_policy.as_ref());
         let (retry, unknown) = retry_policy(settings, hashed);
-        forward.retry = retry;
+        forward.retry = retry.map(|policy| self.alike.retry(policy));
         for word in unknown {
             let message = format!("{word:?} is no condition for retries and is ignored");
             self.reports.warn(&rule.origin, format!("{}.retries.retryOn", rule.path), "retry-on", message);
@@ -314,9 +317,9 @@ pub(super) fn hash_key(hash: &ConsistentHashLb) -> Option<HashPolicy> {
 }
 
 /// The rule's name, with the match's behind a dot.
-fn route_name(rule: Option<&str>, block: Option<&str>) -> String {
+fn route_name(rule: Option<&str>, block: Option<&str>) -> Arc<str> {
     let rule = rule.unwrap_or_default();
-    block.map_or_else(|| rule.to_owned(), |block| format!("{rule}.{block}"))
+    block.map_or_else(|| rule.into(), |block| format!("{rule}.{block}").into())
 }
 
 /// Copies of a rule.

@@ -30,8 +30,8 @@ spec: {hosts: ['*'], gateways: [learned], http: [{route: [{destination: {host: '
 pub fn learn_egress(snapshot: &mut Snapshot, resources: &Resources) {
     let mut scratch = Resources::default();
     scratch.mesh_configs = resources.mesh_configs.clone();
-    for parsed in parse_documents("learned", TEMPLATE).objects {
-        scratch.insert(parsed);
+    for mut parsed in parse_documents("learned", TEMPLATE).objects {
+        scratch.insert(&mut parsed.object);
     }
     let made = translate(&scratch, &ProxyIdentity::default()).snapshot;
     let Some(cluster) = made.clusters.get("outbound|80||*.learned") else { return };

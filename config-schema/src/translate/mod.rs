@@ -6,6 +6,7 @@
 //! routes refer to becomes clusters and endpoints ([`cluster`], [`endpoints`]) under DestinationRules
 //! ([`destination_rule`], [`traffic_policy`]), and what servers and clusters refer to becomes secrets ([`secrets`]).
 
+mod alike;
 mod auto_passthrough;
 mod cluster;
 mod cluster_addresses;
@@ -56,6 +57,7 @@ pub use learned_egress::learn_egress;
 pub use proxy::{ProxyIdentity, ProxyRole};
 pub use report::{Finding, Report};
 
+use self::alike::Alike;
 use self::destination_rule::{DestinationRules, MergedRule};
 use self::http_route::RouteBuilder;
 use self::peer_authentication::PeerAuthentications;
@@ -150,7 +152,7 @@ fn add_gateway(snapshot: &mut Snapshot, context: &Context<'_>, wanted: &mut Want
     let services =
         VirtualServices::new(context.resources, context.mesh, &context.proxy.namespace, &merged.names, reports);
     for (name, servers) in &merged.route_tables {
-        let mut builder = RouteBuilder { context, wanted, reports };
+        let mut builder = RouteBuilder { context, wanted, reports, alike: Alike::default() };
         let table = route_table::build(name, servers, &services, &mut builder);
         snapshot.route_tables.insert(name.clone(), Arc::new(table));
     }

@@ -16,6 +16,8 @@ use crate::snapshot::ObjectRef;
 /// A VirtualService with hosts, as a proxy uses it.
 pub(super) struct BoundService {
     pub(super) object: Arc<Object<VirtualService>>,
+    /// Its name in reports.
+    pub(super) reference: Arc<ObjectRef>,
     /// Full names, as written but for short names.
     pub(super) hosts: Vec<String>,
     /// Rules for HTTP, those of delegates in place of the rules that call for them.
@@ -26,7 +28,7 @@ pub(super) struct BoundService {
 pub(super) struct HttpRule {
     pub(super) route: RuleRoute,
     /// The object it was written in: the VirtualService or its delegate.
-    pub(super) origin: ObjectRef,
+    pub(super) origin: Arc<ObjectRef>,
     /// `spec.http[N]` in it.
     pub(super) path: String,
     /// Namespace of short destination names.
@@ -58,8 +60,8 @@ impl BoundService {
         &self.object.meta.namespace
     }
 
-    pub(super) fn reference(&self) -> ObjectRef {
-        object_ref(&self.object)
+    pub(super) fn reference(&self) -> Arc<ObjectRef> {
+        Arc::clone(&self.reference)
     }
 
     /// The full name of a destination of a rule for bytes.
@@ -150,6 +152,7 @@ fn bind(
     reports: &mut Reports,
 ) -> BoundService {
     let namespace = &object.meta.namespace;
+    let reference = Arc::new(object_ref(object));
     let mut http = Vec::new();
     for (index, route) in object.spec.http.iter().enumerate() {
         if route.delegate.is_some() {
@@ -157,15 +160,18 @@ fn bind(
         } else {
             http.push(HttpRule {
                 route: RuleRoute::Written(Arc::clone(object), index),
-                origin: object_ref(object),
+                origin: Arc::clone(&reference),
                 path: format!("spec.http[{index}]"),
                 namespace: namespace.clone(),
             });
         }
     }
     let hosts = object.spec.hosts.iter().map(|host| resolve_short_name(host, namespace).into_owned()).collect();
-    BoundService { object: Arc::clone(object), hosts, http }
+    BoundService { object: Arc::clone(object), reference, hosts, http }
 }
+
+/// By VirtualService and number of the host in it: the host, and the Gateways that do not serve it.
+type Unbound<'s> = HashMap<(Arc<ObjectRef>, usize), (&'s str, Vec<&'s str>)>;
 
 /// Notes hosts of VirtualServices that no server of their Gateways has.
 pub(super) fn report_unbound_hosts(services: &VirtualServices, gateway: &MergedGateway, reports: &mut Reports) {
@@ -174,7 +180,7 @@ pub(super) fn report_unbound_hosts(services: &VirtualServices, gateway: &MergedG
         servers.entry(&server.gateway_name).or_default().push(server);
     }
     let mut sets: HashMap<(&str, &str), Vec<HostSet>> = HashMap::new();
-    let mut unbound: HashMap<(ObjectRef, usize), (&str, Vec<&str>)> = HashMap::new();
+    let mut unbound: Unbound<'_> = HashMap::new();
     let mut bound = HashSet::new();
     for (name, of_gateway) in &services.by_gateway {
         for service in of_gateway {

@@ -27,10 +27,10 @@ pub(super) fn validate(request: &HttpMatchRequest, path: PathRef<'_>, report: &m
     headers(&request.headers, Compared::Other, path.key("headers"), report);
     headers(&request.without_headers, Compared::WithoutHeader, path.key("withoutHeaders"), report);
     for (field, matcher, compared) in [
-        ("uri", &request.uri, Compared::Path),
-        ("scheme", &request.scheme, Compared::Other),
-        ("method", &request.method, Compared::Other),
-        ("authority", &request.authority, Compared::Other),
+        ("uri", request.uri.as_ref(), Compared::Path),
+        ("scheme", request.scheme.as_deref(), Compared::Other),
+        ("method", request.method.as_deref(), Compared::Other),
+        ("authority", request.authority.as_deref(), Compared::Other),
     ] {
         if let Some(matcher) = matcher {
             string_match(matcher, compared, path.key(field), report);

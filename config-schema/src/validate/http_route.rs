@@ -14,15 +14,15 @@ pub(super) fn validate(route: &HttpRoute, delegate: bool, path: PathRef<'_>, rep
     for (index, request) in route.r#match.iter().enumerate() {
         http_match::validate(request, matches.index(index), report);
     }
-    actions::headers(route.headers.as_ref(), path.key("headers"), report);
-    actions::cors(route.cors_policy.as_ref(), path.key("corsPolicy"), report);
-    actions::fault(route.fault.as_ref(), path.key("fault"), report);
+    actions::headers(route.headers.as_deref(), path.key("headers"), report);
+    actions::cors(route.cors_policy.as_deref(), path.key("corsPolicy"), report);
+    actions::fault(route.fault.as_deref(), path.key("fault"), report);
     mirrors(route, path, report);
-    actions::redirect(route.redirect.as_ref(), &route.r#match, path.key("redirect"), report);
-    actions::direct_response(route.direct_response.as_ref(), path.key("directResponse"), report);
-    retry::validate(route.retries.as_ref(), path.key("retries"), report);
-    actions::rewrite(route.rewrite.as_ref(), path.key("rewrite"), report);
-    actions::one_authority(route.rewrite.as_ref(), route.headers.as_ref(), path, report);
+    actions::redirect(route.redirect.as_deref(), &route.r#match, path.key("redirect"), report);
+    actions::direct_response(route.direct_response.as_deref(), path.key("directResponse"), report);
+    retry::validate(route.retries.as_deref(), path.key("retries"), report);
+    actions::rewrite(route.rewrite.as_deref(), path.key("rewrite"), report);
+    actions::one_authority(route.rewrite.as_deref(), route.headers.as_deref(), path, report);
     destinations(&route.route, path.key("route"), report);
     report.duration(path.key("timeout"), route.timeout);
 }
@@ -96,7 +96,7 @@ fn mirrors(route: &HttpRoute, path: PathRef<'_>, report: &mut Report<'_>) {
 fn destinations(destinations: &[HttpRouteDestination], path: PathRef<'_>, report: &mut Report<'_>) {
     for (index, weighted) in destinations.iter().enumerate() {
         let here = path.index(index);
-        actions::headers(weighted.headers.as_ref(), here.key("headers"), report);
+        actions::headers(weighted.headers.as_deref(), here.key("headers"), report);
         destination(&weighted.destination, here.key("destination"), report);
     }
     weights(destinations.iter().map(|weighted| weighted.weight), path, report);

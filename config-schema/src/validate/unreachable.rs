@@ -114,7 +114,7 @@ fn covers(earlier: &Prefixed<'_>, later: &Prefixed<'_>) -> bool {
     let (one, other) = (earlier.request, later.request);
     one.port == other.port
         && text_covers(&method(one), &method(other))
-        && text_covers(&text(one.authority.as_ref()), &text(other.authority.as_ref()))
+        && text_covers(&text(one.authority.as_deref()), &text(other.authority.as_deref()))
         && maps_cover(&one.headers, &other.headers)
         && maps_cover(&one.query_params, &other.query_params)
         && maps_cover(&one.without_headers, &other.without_headers)
@@ -130,7 +130,7 @@ fn text(matcher: Option<&StringMatch>) -> String {
 }
 
 fn method(request: &HttpMatchRequest) -> String {
-    let method = text(request.method.as_ref());
+    let method = text(request.method.as_deref());
     if method.is_empty() { "exact:GET".to_owned() } else { method }
 }
 

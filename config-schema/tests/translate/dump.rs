@@ -280,7 +280,7 @@ fn forward(forward: &Forward) -> String {
     for policy in &forward.hash_policy {
         write!(text, " hash={policy:?}").unwrap();
     }
-    text + &retry(forward.retry.as_ref())
+    text + &retry(forward.retry.as_deref())
 }
 
 fn retry(policy: Option<&RetryPolicy>) -> String {

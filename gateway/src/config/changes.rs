@@ -1,18 +1,17 @@
 //! What an edit changed, field by field, for the log. Values of Secrets are never told.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use config_schema::document::{Content, Document, FieldPath, Node, Segment};
 
+use super::origin::{Origins, Reread};
+
 /// So many fields of an object are told; of more, only the number.
 const MAX_FIELDS: usize = 5;
 /// Longer values are told in part.
 const MAX_VALUE: usize = 60;
-
-/// Documents of objects, by `Kind namespace/name`.
-pub(super) type Documents = HashMap<String, Arc<Document>>;
 
 /// One difference between the configuration in force and the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,22 +37,27 @@ impl fmt::Display for Change {
 }
 
 /// Everything that differs, by file and line.
-pub(super) fn changes(before: &Documents, after: &Documents) -> Vec<Change> {
+pub(super) fn changes(before: &Origins, after: &Origins) -> Vec<Change> {
     let mut changes = Vec::new();
-    for (object, document) in after {
+    let reread = Reread::default();
+    for (object, origin) in after {
         match before.get(object) {
-            Some(old) if Arc::ptr_eq(old, document) => {}
-            Some(old) => fields(object, old, document, &mut changes),
+            Some(old) if Arc::ptr_eq(old, origin) || old.is_same(origin) => {}
+            Some(old) => {
+                if let (Some(old), Some(new)) = (reread.document(old), reread.document(origin)) {
+                    fields(object, &old, &new, &mut changes);
+                }
+            }
             None => changes.push(Change {
-                file: Arc::clone(&document.file),
-                line: document.root.position.line,
+                file: Arc::clone(&origin.file),
+                line: origin.line,
                 object: object.clone(),
                 what: "added".to_owned(),
             }),
         }
     }
-    for (object, document) in before.iter().filter(|(object, _)| !after.contains_key(*object)) {
-        let file = Arc::clone(&document.file);
+    for (object, origin) in before.iter().filter(|(object, _)| !after.contains_key(*object)) {
+        let file = Arc::clone(&origin.file);
         changes.push(Change { file, line: 0, object: object.clone(), what: "removed".to_owned() });
     }
     changes.sort_by(|a, b| (&a.file, a.line, &a.object).cmp(&(&b.file, b.line, &b.object)));
@@ -190,17 +194,12 @@ fn list<T>(text: &mut String, [open, close]: [char; 2], items: &[T], write: impl
 
 #[cfg(test)]
 mod tests {
-    use config_schema::parse::parse_documents;
-
-    use super::*;
-
-    fn documents(text: &str) -> Documents {
-        let outcome = parse_documents("a.yaml", text);
-        outcome.objects.iter().map(|parsed| (parsed.key().to_string(), Arc::clone(&parsed.document))).collect()
-    }
+    use super::super::load::{Loader, Text};
 
     fn told(before: &str, after: &str) -> Vec<String> {
-        changes(&documents(before), &documents(after)).iter().map(ToString::to_string).collect()
+        let mut loader = Loader::default();
+        loader.load(&[Text::new("a.yaml", before)]);
+        loader.load(&[Text::new("a.yaml", after)]).changes.iter().map(ToString::to_string).collect()
     }
 
     fn routes(weights: &[u32]) -> String {

@@ -9,7 +9,7 @@ use config_schema::snapshot::{
 
 use crate::l4::TcpContext;
 use crate::listen::chain::{Chain, Filter};
-use crate::route::{CompiledRoute, Shared};
+use crate::route::{CompiledRoute, Interner};
 
 /// Some of its traffic goes to hosts outside of the mesh, or would: what it refuses concerns egress.
 pub(super) fn leaves_mesh(snapshot: &Snapshot, listener: &Listener) -> bool {
@@ -36,10 +36,10 @@ fn chain_leaves(snapshot: &Snapshot, chain: &FilterChain) -> bool {
 /// The route of requests for hosts that are being learned; `None` if they are not.
 pub(super) fn learning_route(snapshot: &Snapshot) -> Option<Arc<CompiledRoute>> {
     snapshot.clusters.get(LEARNED_EGRESS)?;
-    let to = WeightedDestination { cluster: LEARNED_EGRESS.to_owned(), weight: 1, ..WeightedDestination::default() };
+    let to = WeightedDestination { cluster: LEARNED_EGRESS.into(), weight: 1, ..WeightedDestination::default() };
     let forward = Forward { destinations: vec![to], ..Forward::default() };
     let route = Route {
-        name: LEARNED_EGRESS.to_owned(),
+        name: LEARNED_EGRESS.into(),
         source: Default::default(),
         matches: RouteMatch { path: PathMatch::Any, ..RouteMatch::default() },
         action: RouteAction::Forward(Box::new(forward)),
@@ -49,7 +49,7 @@ pub(super) fn learning_route(snapshot: &Snapshot) -> Option<Arc<CompiledRoute>> 
         fault: None,
     };
     // Without patterns there is nothing that could fail to compile.
-    CompiledRoute::new(&Arc::new(route), &mut Shared::default()).ok().map(Arc::new)
+    CompiledRoute::new(&Arc::new(route), &mut Interner::default()).ok().map(Arc::new)
 }
 
 /// The chain of TLS connections for hosts that are being learned; `None` if they are not.

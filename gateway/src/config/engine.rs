@@ -36,7 +36,6 @@ pub struct Engine {
     identity: ProxyIdentity,
     learn_egress: bool,
     store: Arc<Store>,
-    last: Vec<Text>,
     /// PEM files beside the configuration, as they were read last.
     last_files: Files,
     applied: Arc<Applied>,
@@ -61,7 +60,6 @@ impl Engine {
             identity,
             learn_egress: false,
             store,
-            last: Vec::new(),
             last_files: Files::new(),
             applied: Arc::default(),
         }
@@ -82,15 +80,18 @@ impl Engine {
     /// Reads, translates, compiles and puts in force. `None` if nothing has changed.
     pub fn apply(&mut self, texts: Vec<Text>, now: Instant) -> Option<Arc<Applied>> {
         let current = self.store.load();
-        if current.version > 0 && self.last == texts && self.last_files == self.read_files(&current.snapshot) {
+        if current.version > 0
+            && self.loader.is_current(&texts)
+            && self.last_files == self.read_files(&current.snapshot)
+        {
             return None;
         }
         let loaded = self.loader.load(&texts);
-        self.last = texts;
         let mut translation = translate(&loaded.resources, &self.identity);
         if self.learn_egress {
             learn_egress(&mut translation.snapshot, &loaded.resources);
         }
+        translation.snapshot.share(&current.snapshot);
         let mut translated = loaded.locate_reports(&translation.reports);
         // Before they are compiled: a change in between is seen the next time.
         self.last_files = self.read_files(&translation.snapshot);

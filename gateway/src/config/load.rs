@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use config_schema::document::{Document, FieldPath, Segment};
-use config_schema::parse::{ParseOutcome, parse_documents};
+use config_schema::document::{Document, FieldPath, Segment, split_documents};
+use config_schema::parse::{ParseOutcome, parse_chunk};
 use config_schema::resources::{AnyObject, Parsed, Resources};
 use config_schema::snapshot::ObjectRef;
 use config_schema::support;
@@ -12,7 +12,8 @@ use config_schema::translate::Report;
 use config_schema::validate::validate;
 use config_schema::{Severity, Violation};
 
-use super::changes::{Change, Documents, changes};
+use super::changes::{Change, changes};
+use super::origin::{Origin, Origins, Reread};
 use super::rejection::{Cause, Rejection};
 use crate::tls::PemField;
 
@@ -22,7 +23,7 @@ pub struct Text {
     /// Path, as the operator named it.
     pub path: String,
     /// Content.
-    pub text: String,
+    pub text: Arc<str>,
     /// Why it cannot be read; there is no content then.
     pub problem: Option<Problem>,
 }
@@ -38,14 +39,14 @@ pub struct Problem {
 
 impl Text {
     /// A file that was read.
-    pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn new(path: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
         Text { path: path.into(), text: text.into(), problem: None }
     }
 
     /// A file that could not be read.
     pub fn unreadable(path: impl Into<String>, line: u32, message: impl Into<String>) -> Self {
         let problem = Problem { line, message: message.into() };
-        Text { path: path.into(), text: String::new(), problem: Some(problem) }
+        Text { path: path.into(), text: Arc::default(), problem: Some(problem) }
     }
 }
 
@@ -60,8 +61,9 @@ pub struct Loaded {
     pub kept: Vec<String>,
     /// What differs from the time before.
     pub changes: Vec<Change>,
-    /// The text of each object, by its name.
-    documents: Documents,
+    /// Where the text of each object stands, by its name.
+    origins: Origins,
+    reread: Reread,
 }
 
 impl Loaded {
@@ -126,13 +128,14 @@ impl Loaded {
         Some((object, path.unwrap_or_default()))
     }
 
-    fn document(&self, object: &ObjectRef) -> Option<&Arc<Document>> {
-        self.documents.get(&format!("{} {}/{}", object.kind, object.namespace, object.name))
+    fn document(&self, object: &ObjectRef) -> Option<Arc<Document>> {
+        let origin = self.origins.get(&format!("{} {}/{}", object.kind, object.namespace, object.name))?;
+        self.reread.document(origin)
     }
 
     fn error_at(&self, object: &ObjectRef, path: &FieldPath, message: String) -> Violation {
         let document = self.document(object);
-        let position = document.map(|document| document.locate(path));
+        let position = document.as_ref().map(|document| document.locate(path));
         Violation {
             file: document.map_or_else(|| Arc::from("configuration"), |document| Arc::clone(&document.file)),
             line: position.map_or(0, |p| p.line),
@@ -174,17 +177,39 @@ fn field_path(text: &str) -> FieldPath {
 /// Reads files again and again. A file that did not change is not parsed again.
 #[derive(Debug, Default)]
 pub struct Loader {
-    parsed: HashMap<String, (String, Arc<Judged>)>,
-    /// The last good version of each object, by file and name.
-    good: BTreeMap<(String, String), Parsed>,
-    /// The text of each object, as it was served last.
-    documents: Documents,
+    files: Vec<Known>,
+}
+
+/// A file as it was read last.
+#[derive(Debug, Default)]
+struct Known {
+    path: String,
+    /// The last text that could be read.
+    text: Arc<str>,
+    judged: Judged,
+    /// Objects that are wrong in this text, in their last good version.
+    kept: Vec<Good>,
+    /// Why there is no later text.
+    problem: Option<Problem>,
+}
+
+/// An object that may serve.
+#[derive(Debug)]
+struct Good {
+    object: AnyObject,
+    origin: Arc<Origin>,
+}
+
+impl Good {
+    fn name(&self) -> String {
+        self.object.key().to_string()
+    }
 }
 
 /// A file's objects, judged.
 #[derive(Debug, Default)]
 struct Judged {
-    good: Vec<Parsed>,
+    good: Vec<Good>,
     /// Names of objects with errors.
     bad: BTreeSet<String>,
     /// A document could not even be read, so that nobody knows what it was.
@@ -193,67 +218,76 @@ struct Judged {
 }
 
 impl Loader {
+    /// Whether these texts are the ones that were read last.
+    pub fn is_current(&self, texts: &[Text]) -> bool {
+        let same = |(known, file): (&Known, &Text)| {
+            known.path == file.path
+                && known.problem == file.problem
+                && (file.problem.is_some() || known.text == file.text)
+        };
+        self.files.len() == texts.len() && self.files.iter().zip(texts).all(same)
+    }
+
     /// Reads all files, in the order in which they count.
     pub fn load(&mut self, texts: &[Text]) -> Loaded {
-        let mut loaded = Loaded::default();
-        let mut objects = Vec::new();
-        let mut good = BTreeMap::new();
-        for file in texts {
-            let judged = self.judge(file);
-            loaded.findings.extend(judged.findings.iter().cloned());
-            let mut present: BTreeSet<String> = BTreeSet::new();
-            for parsed in &judged.good {
-                let name = parsed.key().to_string();
-                present.insert(name.clone());
-                good.insert((file.path.clone(), name), parsed.clone());
-                objects.push(parsed.clone());
+        let before = self.origins();
+        let mut known: HashMap<String, Known> = self.files.drain(..).map(|file| (file.path.clone(), file)).collect();
+        self.files = texts.iter().map(|file| Known::read(file, known.remove(&file.path))).collect();
+        drop(known);
+        let mut loaded = Loaded { origins: self.origins(), ..Loaded::default() };
+        loaded.changes = changes(&before, &loaded.origins);
+        drop(before);
+        let mut duplicates = Vec::new();
+        for file in &mut self.files {
+            match &file.problem {
+                Some(problem) => loaded.findings.push(unreadable(&file.path, problem)),
+                None => loaded.findings.extend(file.judged.findings.iter().cloned()),
             }
-            for ((path, name), last) in self.good.range((file.path.clone(), String::new())..) {
-                if *path != file.path {
-                    break;
-                }
-                if !present.contains(name) && (judged.unreadable || judged.bad.contains(name)) {
-                    loaded.kept.push(name.clone());
-                    good.insert((path.clone(), name.clone()), last.clone());
-                    objects.push(last.clone());
-                }
+            let stale = file.problem.iter().flat_map(|_| &file.judged.good);
+            loaded.kept.extend(stale.chain(&file.kept).map(Good::name));
+            for good in file.judged.good.iter_mut().chain(&mut file.kept) {
+                duplicates.extend(loaded.resources.add(&mut good.object));
             }
         }
-        self.parsed.retain(|path, _| texts.iter().any(|file| file.path == *path));
-        self.good = good;
-        loaded.documents =
-            objects.iter().map(|parsed| (parsed.key().to_string(), Arc::clone(&parsed.document))).collect();
-        loaded.changes = changes(&self.documents, &loaded.documents);
-        self.documents.clone_from(&loaded.documents);
-        let (resources, duplicates) = Resources::load(objects);
-        loaded.resources = resources;
         loaded.findings.extend(duplicates);
         loaded
     }
 
-    fn judge(&mut self, file: &Text) -> Arc<Judged> {
-        if let Some((text, judged)) = self.parsed.get(&file.path)
-            && file.problem.is_none()
-            && *text == file.text
-        {
-            return Arc::clone(judged);
-        }
-        if let Some(problem) = &file.problem {
-            return Arc::new(Judged {
-                unreadable: true,
-                findings: vec![unreadable(file, problem)],
-                ..Judged::default()
-            });
-        }
-        let judged = Arc::new(judge(file));
-        self.parsed.insert(file.path.clone(), (file.text.clone(), Arc::clone(&judged)));
-        judged
+    /// Where everything that may serve stands; of two objects of one name, the later one.
+    fn origins(&self) -> Origins {
+        let good = self.files.iter().flat_map(|file| file.judged.good.iter().chain(&file.kept));
+        good.map(|good| (good.name(), Arc::clone(&good.origin))).collect()
     }
 }
 
-fn unreadable(file: &Text, problem: &Problem) -> Violation {
+impl Known {
+    fn read(file: &Text, earlier: Option<Known>) -> Self {
+        let earlier = earlier.unwrap_or_else(|| Known { path: file.path.clone(), ..Known::default() });
+        if file.problem.is_some() || earlier.text == file.text {
+            return Known { problem: file.problem.clone(), ..earlier };
+        }
+        let judged = judge(file);
+        let present: BTreeSet<String> = judged.good.iter().map(Good::name).collect();
+        let mut kept = BTreeMap::new();
+        for good in earlier.judged.good.into_iter().chain(earlier.kept) {
+            let name = good.name();
+            if !present.contains(&name) && (judged.unreadable || judged.bad.contains(&name)) {
+                kept.insert(name, good);
+            }
+        }
+        Known {
+            path: earlier.path,
+            text: Arc::clone(&file.text),
+            judged,
+            kept: kept.into_values().collect(),
+            problem: None,
+        }
+    }
+}
+
+fn unreadable(path: &str, problem: &Problem) -> Violation {
     Violation {
-        file: file.path.as_str().into(),
+        file: path.into(),
         line: problem.line,
         column: u32::from(problem.line > 0),
         object: String::new(),
@@ -264,17 +298,28 @@ fn unreadable(file: &Text, problem: &Problem) -> Violation {
     }
 }
 
+/// One chunk after the other, so that not all trees of a file are there at once.
 fn judge(file: &Text) -> Judged {
-    let ParseOutcome { objects, refused, violations, skipped: _ } = parse_documents(&file.path, &file.text);
-    let mut judged = Judged {
-        bad: refused.iter().map(|parsed| parsed.key().to_string()).collect(),
-        unreadable: violations.iter().any(is_unidentified),
-        findings: violations,
-        good: Vec::new(),
-    };
-    for parsed in objects {
+    let path: Arc<str> = file.path.as_str().into();
+    let mut judged = Judged::default();
+    for chunk in split_documents(&file.text) {
+        let ParseOutcome { objects, refused, violations, skipped: _ } = parse_chunk(&path, &file.text, chunk);
+        judged.bad.extend(refused.iter().map(|parsed| parsed.key().to_string()));
+        judged.unreadable |= violations.iter().any(is_unidentified);
+        judged.findings.extend(violations);
+        for (number, parsed) in objects.into_iter().enumerate() {
+            let origin = Origin::new(&file.text, chunk, number, &parsed);
+            judged.object(parsed, origin);
+        }
+    }
+    judged.good.shrink_to_fit();
+    judged
+}
+
+impl Judged {
+    fn object(&mut self, parsed: Parsed, origin: Origin) {
         let mut findings = validate(&parsed);
-        judged.unreadable |= findings.iter().any(is_unidentified);
+        self.unreadable |= findings.iter().any(is_unidentified);
         let unsupported = support::check(&parsed);
         // The settings of the mesh are for everybody: one that is not served takes no other one away.
         let of_mesh = matches!(parsed.object, AnyObject::MeshConfig(_) | AnyObject::MeshNetworks(_));
@@ -282,13 +327,12 @@ fn judge(file: &Text) -> Judged {
         let refused = findings.iter().any(is_error) || !of_mesh && unsupported.iter().any(is_error);
         findings.extend(unsupported);
         if refused {
-            judged.bad.insert(parsed.key().to_string());
+            self.bad.insert(parsed.key().to_string());
         } else {
-            judged.good.push(parsed);
+            self.good.push(Good { object: parsed.object, origin: Arc::new(origin) });
         }
-        judged.findings.extend(findings);
+        self.findings.extend(findings);
     }
-    judged
 }
 
 /// Whether nobody knows which object this was meant to be: its text, kind or name is what is wrong. An object that was in
@@ -341,5 +385,27 @@ mod tests {
             loaded.resources.mesh_config().and_then(|mesh| mesh.spec.access_log_file.as_deref()),
             Some("/dev/stdout")
         );
+    }
+
+    #[test]
+    fn lines_are_those_of_the_text_an_object_was_read_from() {
+        let service = |name: &str, port: &str| {
+            format!(
+                "- {{apiVersion: v1, kind: Service, metadata: {{name: {name}}}, spec: {{ports: [{{port: {port}}}]}}}}\n"
+            )
+        };
+        let head = "# all of them\n---\napiVersion: v1\nkind: List\nitems:\n";
+        let text = |port: &str| format!("{head}{}{}", service("a", "1"), service("b", port));
+        let b = ObjectRef { kind: "Service".into(), namespace: "default".into(), name: "b".into() };
+        let at = |loaded: &Loaded| loaded.error_at(&b, &field_path("spec.ports[0].port"), String::new()).to_string();
+        let mut loader = Loader::default();
+        let place = at(&loader.load(&[Text::new("a.yaml", text("1"))]));
+        assert_eq!(place, "a.yaml:7:72: error: Service default/b: spec.ports[0].port:  []");
+        let loaded = loader.load(&[Text::new("a.yaml", text("2"))]);
+        let changes: Vec<String> = loaded.changes.iter().map(ToString::to_string).collect();
+        assert_eq!(changes, ["a.yaml:7: Service default/b: spec.ports[0].port: 1 -> 2"]);
+        let broken = loader.load(&[Text::new("a.yaml", format!("# one line more\n{}", text("wrong")))]);
+        assert_eq!(broken.kept, ["Service default/b"]);
+        assert_eq!(at(&broken), place);
     }
 }

@@ -8,6 +8,7 @@ mod engine;
 mod health_checks;
 mod keep;
 pub mod load;
+mod origin;
 mod rejection;
 mod runtime;
 mod secrets;

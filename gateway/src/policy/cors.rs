@@ -5,7 +5,7 @@ use config_schema::snapshot::Cors;
 
 use crate::headers::{Headers, names};
 use crate::message::RequestHead;
-use crate::route::{CompileError, Shared, ValueMatcher};
+use crate::route::{CompileError, Interner, ValueMatcher};
 
 /// Compiled [`Cors`].
 #[derive(Debug)]
@@ -31,9 +31,9 @@ pub struct Origin(Bytes);
 
 impl CompiledCors {
     /// Compiles.
-    pub fn new(spec: &Cors, shared: &mut Shared) -> Result<Self, CompileError> {
+    pub fn new(spec: &Cors, interner: &mut Interner) -> Result<Self, CompileError> {
         let origins =
-            spec.allow_origins.iter().map(|origin| ValueMatcher::new(origin, shared)).collect::<Result<_, _>>()?;
+            spec.allow_origins.iter().map(|origin| ValueMatcher::new(origin, interner)).collect::<Result<_, _>>()?;
         Ok(CompiledCors { spec: spec.clone(), origins })
     }
 

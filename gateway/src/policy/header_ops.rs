@@ -7,9 +7,12 @@ use crate::format::{Format, Scope};
 use crate::headers::{Headers, Name, inline};
 use crate::route::CompileError;
 
-/// Compiled [`HeaderOps`].
+/// Compiled [`HeaderOps`]; small where there are none.
 #[derive(Debug, Default)]
-pub struct CompiledOps {
+pub struct CompiledOps(Option<Box<Lists>>);
+
+#[derive(Debug, Default)]
+struct Lists {
     remove: Vec<Name>,
     set: Vec<(Name, Format)>,
     add: Vec<(Name, Format)>,
@@ -29,28 +32,33 @@ impl CompiledOps {
             let format = Format::parse(value).map_err(|e| CompileError(format!("header {name}: {e}")))?;
             Ok((Name::new(name), format))
         };
-        Ok(CompiledOps {
+        if ops.is_empty() {
+            return Ok(CompiledOps::default());
+        }
+        Ok(CompiledOps(Some(Box::new(Lists {
             remove: ops.remove.iter().map(|name| Name::new(name)).collect(),
             set: ops.set.iter().map(pair).collect::<Result<_, CompileError>>()?,
             add: ops.add.iter().map(pair).collect::<Result<_, CompileError>>()?,
-        })
+        }))))
     }
 
     /// Joins another list to this one; where both set a name, the other wins.
     pub fn extend(&mut self, other: CompiledOps) {
-        self.remove.extend(other.remove);
-        self.set.extend(other.set);
-        self.add.extend(other.add);
+        let Some(other) = other.0 else { return };
+        let lists = self.0.get_or_insert_default();
+        lists.remove.extend(other.remove);
+        lists.set.extend(other.set);
+        lists.add.extend(other.add);
     }
 
     /// Nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
+        self.0.is_none()
     }
 
     /// Removes; first of the three steps.
     pub fn remove_from(&self, headers: &mut Headers) {
-        for name in &self.remove {
+        for name in self.0.iter().flat_map(|lists| &lists.remove) {
             headers.remove(name.as_str());
         }
     }
@@ -63,7 +71,8 @@ impl CompiledOps {
                 .filter(|(_, value)| !value.is_empty())
                 .collect()
         };
-        Computed { set: values(&self.set), add: values(&self.add) }
+        let Some(lists) = &self.0 else { return Computed::default() };
+        Computed { set: values(&lists.set), add: values(&lists.add) }
     }
 }
 

@@ -68,8 +68,8 @@ impl<D: Downstream> Exchange<'_, D> {
         let Some(destination) = forward.destinations.get(self.destination) else {
             return self.reply(Outcome::ClusterNotFound, |_| {}).await;
         };
-        let Some(cluster) = self.runtime.clusters.get(destination.cluster.as_str()).cloned() else {
-            self.record.upstream_cluster = destination.cluster.as_str().into();
+        let Some(cluster) = self.runtime.clusters.get(&*destination.cluster).cloned() else {
+            self.record.upstream_cluster = Arc::clone(&destination.cluster);
             return self.reply(Outcome::ClusterNotFound, |_| {}).await;
         };
         self.record.upstream_cluster = Arc::clone(&cluster.name);
@@ -183,7 +183,7 @@ impl<D: Downstream> Exchange<'_, D> {
     }
 
     pub(super) fn plan(&mut self, cluster: &Arc<Cluster>, forward: &Forward, timeouts: Timeouts) -> Forwarding {
-        let retries = Retries::new(forward.retry.as_ref(), &mut self.request.headers);
+        let retries = Retries::new(forward.retry.as_deref(), &mut self.request.headers);
         let policy = forward.retry.as_ref();
         let client = self.record.remote_address.map_or(self.record.connection.peer.ip(), |a| a.ip());
         let hash = hash::key(&forward.hash_policy, &self.request, client, &mut *self.worker.rng.lock());

@@ -8,7 +8,7 @@ use config_schema::snapshot::{
 };
 
 use crate::dns::client_host::{self, BadHost};
-use crate::route::{CompileError, CompiledRoute, HostTable, Shared};
+use crate::route::{CompileError, CompiledRoute, HostTable, Interner};
 
 /// Destinations by host and port, compiled.
 #[derive(Debug, Default)]
@@ -125,11 +125,15 @@ impl ForwardPolicy {
 
 /// The route that a destination without a VirtualService has.
 fn route(spec: &ForwardProxy, destination: &ForwardDestination) -> Result<CompiledRoute, CompileError> {
-    let to = WeightedDestination { cluster: destination.cluster.clone(), weight: 1, ..WeightedDestination::default() };
-    let forward = Forward { destinations: vec![to], retry: spec.retry.clone(), ..Forward::default() };
+    let to = WeightedDestination {
+        cluster: destination.cluster.as_str().into(),
+        weight: 1,
+        ..WeightedDestination::default()
+    };
+    let forward = Forward { destinations: vec![to], retry: spec.retry.clone().map(Arc::new), ..Forward::default() };
     let route = Route {
-        name: "forward_proxy".to_owned(),
-        source: spec.source.clone(),
+        name: "forward_proxy".into(),
+        source: Arc::new(spec.source.clone()),
         matches: RouteMatch { path: PathMatch::Any, ..RouteMatch::default() },
         action: RouteAction::Forward(Box::new(forward)),
         request_headers: Default::default(),
@@ -137,7 +141,7 @@ fn route(spec: &ForwardProxy, destination: &ForwardDestination) -> Result<Compil
         cors: None,
         fault: None,
     };
-    CompiledRoute::new(&Arc::new(route), &mut Shared::default())
+    CompiledRoute::new(&Arc::new(route), &mut Interner::default())
 }
 
 #[cfg(test)]

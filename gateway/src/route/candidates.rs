@@ -9,10 +9,10 @@ use config_schema::snapshot::{RouteMatch, ValueMatch};
 use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
+use super::interner::Interner;
 use super::key::Key;
 use super::literals;
 use super::prefix_index::{End, PrefixIndex};
-use super::shared::Shared;
 use crate::message::RequestHead;
 
 /// Up to so many routes are looked at one by one.
@@ -72,13 +72,13 @@ pub(super) enum Text {
 pub(super) type Needs = Vec<(Key, Vec<Text>)>;
 
 /// What a route needs.
-pub(super) fn needs(route: &RouteMatch, shared: &mut Shared) -> Needs {
+pub(super) fn needs(route: &RouteMatch, interner: &mut Interner) -> Needs {
     let mut needs = Needs::new();
     for header in route.headers.iter().filter(|header| !header.invert) {
-        needs.extend(texts(&header.value).map(|texts| (Key::of_header(&header.name, shared), texts)));
+        needs.extend(texts(&header.value).map(|texts| (Key::of_header(&header.name, interner), texts)));
     }
     for query in &route.query {
-        needs.extend(texts(&query.value).map(|texts| (Key::of_query(&query.name, shared), texts)));
+        needs.extend(texts(&query.value).map(|texts| (Key::of_query(&query.name, interner), texts)));
     }
     needs
 }
@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn found(routes: &[RouteMatch], request: &RequestHead) -> Vec<u32> {
-        let needs: Vec<Needs> = routes.iter().map(|route| needs(route, &mut Shared::default())).collect();
+        let needs: Vec<Needs> = routes.iter().map(|route| needs(route, &mut Interner::default())).collect();
         let candidates = Candidates::new((0..routes.len() as u32).collect(), &needs);
         let mut lists = Lists::new();
         candidates.collect(request, &mut lists);

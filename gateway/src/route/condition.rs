@@ -6,9 +6,9 @@ use config_schema::re2;
 use config_schema::snapshot::{HeaderMatch, PathMatch, QueryMatch, RouteMatch, ValueMatch};
 
 use super::candidates::Found;
+use super::interner::Interner;
 use super::key::Key;
 use super::pattern::Pattern;
-use super::shared::Shared;
 use crate::message::RequestHead;
 
 /// A route that cannot be compiled.
@@ -42,12 +42,12 @@ pub enum ValueMatcher {
 
 impl ValueMatcher {
     /// Compiles.
-    pub fn new(value: &ValueMatch, shared: &mut Shared) -> Result<Self, CompileError> {
+    pub fn new(value: &ValueMatch, interner: &mut Interner) -> Result<Self, CompileError> {
         Ok(match value {
             ValueMatch::Present => ValueMatcher::Present,
             ValueMatch::Exact(text) => ValueMatcher::Exact(text.as_bytes().into()),
             ValueMatch::Prefix(text) => ValueMatcher::Prefix(text.as_bytes().into()),
-            ValueMatch::Regex(pattern) => ValueMatcher::Pattern(Pattern::new(pattern, shared)?),
+            ValueMatch::Regex(pattern) => ValueMatcher::Pattern(Pattern::new(pattern, interner)?),
         })
     }
 
@@ -92,11 +92,11 @@ struct ValueCheck {
 
 impl Condition {
     /// Compiles.
-    pub(super) fn new(route: &RouteMatch, shared: &mut Shared) -> Result<Self, CompileError> {
+    pub(super) fn new(route: &RouteMatch, interner: &mut Interner) -> Result<Self, CompileError> {
         let path = match &route.path {
             PathMatch::Any | PathMatch::Exact(_) | PathMatch::Prefix(_) => PathCheck::Indexed,
             PathMatch::SegmentPrefix(prefix) => PathCheck::SegmentEnd(prefix.strip_suffix('/').unwrap_or(prefix).len()),
-            PathMatch::Regex(pattern) => PathCheck::Pattern(Pattern::new(pattern, shared)?),
+            PathMatch::Regex(pattern) => PathCheck::Pattern(Pattern::new(pattern, interner)?),
         };
         let mut values: Vec<ValueCheck> = Vec::with_capacity(route.headers.len() + route.query.len());
         let mut add = |key: Key, value: ValueMatcher, invert: bool| {
@@ -105,10 +105,10 @@ impl Condition {
             values.push(ValueCheck { key, value, invert, of_one_value });
         };
         for HeaderMatch { name, value, invert } in &route.headers {
-            add(Key::of_header(name, shared), ValueMatcher::new(value, shared)?, *invert);
+            add(Key::of_header(name, interner), ValueMatcher::new(value, interner)?, *invert);
         }
         for QueryMatch { name, value } in &route.query {
-            add(Key::of_query(name, shared), ValueMatcher::new(value, shared)?, false);
+            add(Key::of_query(name, interner), ValueMatcher::new(value, interner)?, false);
         }
         let asks_for_claim = route.claims.iter().any(|claim| !claim.invert);
         Ok(Condition { path, values: values.into(), asks_for_claim })
@@ -170,7 +170,7 @@ mod tests {
             (vec![claim(true), claim(false)], false),
         ] {
             let condition =
-                Condition::new(&RouteMatch { claims, ..RouteMatch::default() }, &mut Shared::default()).unwrap();
+                Condition::new(&RouteMatch { claims, ..RouteMatch::default() }, &mut Interner::default()).unwrap();
             assert_eq!(condition.holds(&request, b"/", None), holds);
         }
     }

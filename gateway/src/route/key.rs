@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::shared::Shared;
+use super::interner::Interner;
 use crate::message::RequestHead;
 
 /// What a value belongs to.
@@ -18,22 +18,22 @@ pub(super) enum Key {
 
 impl Key {
     /// By the name of a header condition, which may be that of a pseudo-field.
-    pub(super) fn of_header(name: &str, shared: &mut Shared) -> Self {
+    pub(super) fn of_header(name: &str, interner: &mut Interner) -> Self {
         match &*name.to_ascii_lowercase() {
             ":method" => Key::Method,
             ":authority" | "host" => Key::Authority,
             ":scheme" => Key::Scheme,
             ":path" => Key::Path,
-            field => Key::Field(shared.name(field)),
+            field => Key::Field(interner.name(field)),
         }
     }
 
     /// By the name of a query parameter.
-    pub(super) fn of_query(name: &str, shared: &mut Shared) -> Self {
-        Key::Query(shared.name(name))
+    pub(super) fn of_query(name: &str, interner: &mut Interner) -> Self {
+        Key::Query(interner.name(name))
     }
 
-    /// Whether it is the very same. Of keys that were not made with the same [`Shared`] it may say no though they are equal.
+    /// Whether it is the very same. Of keys that were not made with the same [`Interner`] it may say no though they are equal.
     pub(super) fn is(&self, other: &Key) -> bool {
         match (self, other) {
             (Key::Field(name), Key::Field(other)) | (Key::Query(name), Key::Query(other)) => Arc::ptr_eq(name, other),

@@ -7,6 +7,7 @@
 mod candidates;
 mod condition;
 mod host;
+mod interner;
 mod key;
 mod literals;
 mod path_index;
@@ -14,16 +15,15 @@ mod pattern;
 mod prefix_index;
 mod redirect;
 mod rewrite;
-mod shared;
 mod table;
 
 pub use condition::{CompileError, ValueMatcher};
 pub use host::{HostTable, normalize_host};
+pub use interner::Interner;
 pub use key::parameter as query_parameter;
 pub use pattern::Pattern;
 pub use redirect::location;
 pub use rewrite::PathRewriter;
-pub use shared::Shared;
 pub use table::{CompiledRoute, Matched, RouteTable, VirtualHost};
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use config_schema::snapshot::{PathMatch, RouteMatch};
 use rustc_hash::FxBuildHasher;
 
 use super::candidates::{self, Candidates, Found, Lists, Needs};
+use super::interner::Interner;
 use super::literals;
 use super::prefix_index::{End, PrefixIndex};
-use super::shared::Shared;
 use crate::message::RequestHead;
 
 /// Index over the conditions of some routes.
@@ -37,9 +37,9 @@ enum Place {
 
 impl PathIndex {
     /// Indexes route conditions by their position.
-    pub(super) fn new<'a>(matches: impl Iterator<Item = &'a RouteMatch>, shared: &mut Shared) -> Self {
+    pub(super) fn new<'a>(matches: impl Iterator<Item = &'a RouteMatch>, interner: &mut Interner) -> Self {
         let routes: Vec<&RouteMatch> = matches.collect();
-        let needs: Vec<Needs> = routes.iter().map(|route| candidates::needs(route, shared)).collect();
+        let needs: Vec<Needs> = routes.iter().map(|route| candidates::needs(route, interner)).collect();
         let mut places: BTreeMap<Place, Vec<u32>> = BTreeMap::new();
         for (position, of_route) in places_of(&routes).into_iter().enumerate() {
             for place in of_route {
@@ -62,6 +62,7 @@ impl PathIndex {
         let view = |end: End, list: &[(Vec<u8>, u32)]| {
             PrefixIndex::new(end, &list.iter().map(|(text, group)| (text.as_slice(), *group)).collect::<Vec<_>>())
         };
+        index.groups.shrink_to_fit();
         index.prefix = view(End::Front, &prefixes);
         index.suffix = view(End::Back, &suffixes);
         index.prefix_folded = view(End::Front, &folded);
@@ -174,7 +175,7 @@ mod tests {
     /// Positions that are looked at for a path if none is accepted.
     fn looked_at(routes: &[RouteMatch], path: &str) -> Vec<u32> {
         let mut seen = Vec::new();
-        PathIndex::new(routes.iter(), &mut Shared::default()).find(
+        PathIndex::new(routes.iter(), &mut Interner::default()).find(
             path.as_bytes(),
             &RequestHead::unread(Version::Http11),
             |position, _| {
@@ -197,7 +198,7 @@ mod tests {
             path(PathMatch::Exact("/other".into())),
         ];
         assert_eq!(looked_at(&routes, "/api/v1/x"), [0, 1, 2, 3, 4, 5]);
-        let index = PathIndex::new(routes.iter(), &mut Shared::default());
+        let index = PathIndex::new(routes.iter(), &mut Interner::default());
         assert_eq!(index.find(b"/api/v1/x", &RequestHead::unread(Version::Http11), |n, _| n > 0), Some(1));
     }
 

@@ -11,8 +11,8 @@ use config_schema::re2::{self, PatternError};
 use regex::bytes::Regex;
 use regex_syntax::hir::{Hir, HirKind, Literal};
 
+use super::interner::Interner;
 use super::literals;
-use super::shared::Shared;
 
 /// An expression that a whole value must fit.
 #[derive(Debug)]
@@ -28,12 +28,12 @@ impl Pattern {
     ///
     /// # Errors
     /// If it is not RE2, or too large.
-    pub fn new(pattern: &str, shared: &mut Shared) -> Result<Self, PatternError> {
+    pub fn new(pattern: &str, interner: &mut Interner) -> Result<Self, PatternError> {
         let translated = re2::translate(pattern)?;
         // What looks at its neighbours (`\b`) must see them.
         let parsed = literals::parse(&translated).filter(|hir| hir.properties().look_set().is_empty());
         let Some(parsed) = parsed else {
-            let middle = Some(shared.program(&translated)?);
+            let middle = Some(interner.program(&translated)?);
             return Ok(Pattern { begin: Box::default(), end: Box::default(), middle });
         };
         let mut parts = VecDeque::from(match parsed.kind() {
@@ -44,7 +44,7 @@ impl Pattern {
         let begin = take_text(&mut parts, VecDeque::front, VecDeque::pop_front);
         let end = take_text(&mut parts, VecDeque::back, VecDeque::pop_back);
         let middle = (!parts.is_empty()).then(|| Hir::concat(parts.into()).to_string());
-        Ok(Pattern { begin, end, middle: middle.map(|middle| shared.program(&middle)).transpose()? })
+        Ok(Pattern { begin, end, middle: middle.map(|middle| interner.program(&middle)).transpose()? })
     }
 
     /// Whether a value fits.
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn compiled(pattern: &str) -> Pattern {
-        Pattern::new(pattern, &mut Shared::default()).unwrap()
+        Pattern::new(pattern, &mut Interner::default()).unwrap()
     }
 
     #[test]
@@ -101,13 +101,13 @@ mod tests {
 
     #[test]
     fn equal_rests_share_a_program() {
-        let mut shared = Shared::default();
+        let mut interner = Interner::default();
         for n in 0..1000 {
-            let pattern = Pattern::new(&format!("/service-{n}/[^/]+/[0-9]+"), &mut shared).unwrap();
+            let pattern = Pattern::new(&format!("/service-{n}/[^/]+/[0-9]+"), &mut interner).unwrap();
             assert!(pattern.is_match(format!("/service-{n}/x/7").as_bytes()));
             assert!(!pattern.is_match(format!("/service-{n}/x/y").as_bytes()));
         }
-        assert_eq!(shared.programs(), 1);
+        assert_eq!(interner.programs(), 1);
     }
 
     /// Taken apart or whole, an expression says the same.

@@ -7,9 +7,9 @@ use config_schema::snapshot::{self, RouteAction};
 use super::candidates::Found;
 use super::condition::{CompileError, Condition};
 use super::host::{HostTable, normalize_host};
+use super::interner::Interner;
 use super::path_index::PathIndex;
 use super::rewrite::PathRewriter;
-use super::shared::Shared;
 use crate::message::RequestHead;
 use crate::policy::cors::CompiledCors;
 use crate::policy::header_ops::CompiledOps;
@@ -77,13 +77,14 @@ pub enum Matched<'a> {
 impl RouteTable {
     /// Compiles. A route that does not compile is left out and reported; the others serve.
     pub fn new(table: &snapshot::RouteTable, errors: &mut Vec<(snapshot::ObjectRef, CompileError)>) -> Self {
-        let mut shared = Shared::default();
-        let mut compiled = RouteTable { name: table.name.clone(), ..RouteTable::default() };
+        let mut interner = Interner::default();
+        let virtual_hosts = Vec::with_capacity(table.virtual_hosts.len());
+        let mut compiled = RouteTable { name: table.name.clone(), virtual_hosts, ..RouteTable::default() };
         for virtual_host in &table.virtual_hosts {
             for domain in &virtual_host.domains {
                 compiled.hosts.insert(domain, compiled.virtual_hosts.len());
             }
-            compiled.virtual_hosts.push(VirtualHost::new(virtual_host, &mut shared, errors));
+            compiled.virtual_hosts.push(VirtualHost::new(virtual_host, &mut interner, errors));
         }
         compiled
     }
@@ -108,20 +109,20 @@ impl RouteTable {
 impl VirtualHost {
     fn new(
         virtual_host: &snapshot::VirtualHost,
-        shared: &mut Shared,
+        interner: &mut Interner,
         errors: &mut Vec<(snapshot::ObjectRef, CompileError)>,
     ) -> Self {
         let mut routes = Vec::with_capacity(virtual_host.routes.len());
         for route in &virtual_host.routes {
-            match CompiledRoute::new(route, shared) {
+            match CompiledRoute::new(route, interner) {
                 Ok(compiled) => routes.push(Arc::new(compiled)),
-                Err(error) => errors.push((route.source.clone(), error)),
+                Err(error) => errors.push(((*route.source).clone(), error)),
             }
         }
         VirtualHost {
             name: virtual_host.name.clone(),
             require_tls: virtual_host.require_tls,
-            index: PathIndex::new(routes.iter().map(|route| &route.spec.matches), shared),
+            index: PathIndex::new(routes.iter().map(|route| &route.spec.matches), interner),
             routes,
         }
     }
@@ -137,7 +138,7 @@ impl VirtualHost {
 
 impl CompiledRoute {
     /// Compiles a route.
-    pub fn new(route: &Arc<snapshot::Route>, shared: &mut Shared) -> Result<Self, CompileError> {
+    pub fn new(route: &Arc<snapshot::Route>, interner: &mut Interner) -> Result<Self, CompileError> {
         let mut ops = RouteOps {
             request: CompiledOps::new(&route.request_headers)?,
             response: CompiledOps::new(&route.response_headers)?,
@@ -168,11 +169,12 @@ impl CompiledRoute {
             ops.request.extend(request);
             ops.response.extend(response);
         }
+        ops.destinations.shrink_to_fit();
         Ok(CompiledRoute {
-            name: route.name.as_str().into(),
-            condition: Condition::new(&route.matches, shared)?,
+            name: Arc::clone(&route.name),
+            condition: Condition::new(&route.matches, interner)?,
             path_rewrite,
-            cors: route.cors.as_ref().map(|cors| CompiledCors::new(cors, shared)).transpose()?,
+            cors: route.cors.as_deref().map(|cors| CompiledCors::new(cors, interner)).transpose()?,
             ops,
             total_weight,
             spec: Arc::clone(route),

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::condition::Condition;
-use super::shared::Shared;
+use super::interner::Interner;
 use super::{Matched, RouteTable};
 use crate::headers::Name;
 use crate::message::{RequestHead, Version};
@@ -117,15 +117,15 @@ fn first_of(routes: &[RouteMatch], request: &RequestHead) -> Option<usize> {
     let path = request.path_only();
     routes.iter().position(|route| {
         let rest = RouteMatch { path: PathMatch::Any, ..route.clone() };
-        path_holds(route, path) && Condition::new(&rest, &mut Shared::default()).unwrap().holds(request, path, None)
+        path_holds(route, path) && Condition::new(&rest, &mut Interner::default()).unwrap().holds(request, path, None)
     })
 }
 
 fn compile(routes: &[RouteMatch]) -> RouteTable {
     let route = |(position, matches): (usize, &RouteMatch)| {
         Arc::new(Route {
-            name: position.to_string(),
-            source: ObjectRef::default(),
+            name: position.to_string().into(),
+            source: Arc::new(ObjectRef::default()),
             matches: matches.clone(),
             action: RouteAction::Direct(DirectResponse { status: 200, body: None }),
             request_headers: HeaderOps::default(),

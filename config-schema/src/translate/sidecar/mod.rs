@@ -19,6 +19,7 @@ pub(super) use scope::Scope;
 use std::sync::Arc;
 
 use super::Context;
+use super::alike::Alike;
 use super::http_route::RouteBuilder;
 use super::report::Reports;
 use super::wanted::Wanted;
@@ -33,7 +34,7 @@ pub(super) fn add(
     reports: &mut Reports,
 ) {
     let outbound = listener::outbound(context, scope, wanted, reports);
-    let mut builder = RouteBuilder { context, wanted, reports };
+    let mut builder = RouteBuilder { context, wanted, reports, alike: Alike::default() };
     for table in route_table::tables(&outbound.tables, scope, &mut builder) {
         snapshot.route_tables.insert(table.name.clone(), Arc::new(table));
     }

@@ -238,11 +238,11 @@ impl<'l, 'b, 'r> PortHosts<'l, 'b, 'r> {
         let retries = context.mesh.default_http_retry_policy.as_ref();
         let forward = Forward {
             destinations: vec![WeightedDestination {
-                cluster: key.name(),
+                cluster: self.builder.alike.cluster(&key.name()),
                 weight: 100,
                 ..WeightedDestination::default()
             }],
-            retry: retry_policy(retries, false).0,
+            retry: retry_policy(retries, false).0.map(|policy| self.builder.alike.retry(policy)),
             hash_policy: hash.into_iter().collect(),
             ..Forward::default()
         };
@@ -252,8 +252,8 @@ impl<'l, 'b, 'r> PortHosts<'l, 'b, 'r> {
 
 fn route(source: ObjectRef, forward: Forward) -> Route {
     Route {
-        name: String::new(),
-        source,
+        name: Arc::default(),
+        source: Arc::new(source),
         matches: RouteMatch::default(),
         action: RouteAction::Forward(Box::new(forward)),
         request_headers: Default::default(),

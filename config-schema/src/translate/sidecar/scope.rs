@@ -250,5 +250,5 @@ fn destinations(service: &BoundService, namespace: &str) -> Vec<String> {
 
 fn http_destinations(route: &HttpRoute) -> impl Iterator<Item = &Destination> {
     let mirrors = route.mirrors.iter().map(|mirror| &mirror.destination);
-    route.route.iter().map(|entry| &entry.destination).chain(&route.mirror).chain(mirrors)
+    route.route.iter().map(|entry| &entry.destination).chain(route.mirror.as_deref()).chain(mirrors)
 }

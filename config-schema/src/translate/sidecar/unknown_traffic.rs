@@ -91,13 +91,17 @@ impl UnknownTraffic {
         let action = match cluster {
             None => RouteAction::Direct(DirectResponse { status: BLOCKED, body: None }),
             Some(cluster) => RouteAction::Forward(Box::new(Forward {
-                destinations: vec![WeightedDestination { cluster, weight: 100, ..WeightedDestination::default() }],
+                destinations: vec![WeightedDestination {
+                    cluster: cluster.into(),
+                    weight: 100,
+                    ..WeightedDestination::default()
+                }],
                 ..Forward::default()
             })),
         };
         let route = Route {
-            name: name.to_owned(),
-            source: ObjectRef::default(),
+            name: name.into(),
+            source: Arc::default(),
             matches: RouteMatch::default(),
             action,
             request_headers: Default::default(),

@@ -8,13 +8,13 @@ use regex::bytes::Regex;
 
 /// Names and programs of the routes that are compiled together.
 #[derive(Debug, Default)]
-pub struct Shared {
+pub struct Interner {
     names: HashSet<Arc<str>>,
     /// By the expressions that they were compiled from.
     programs: HashMap<String, Arc<Regex>>,
 }
 
-impl Shared {
+impl Interner {
     /// The one copy of a name.
     pub(super) fn name(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.names.get(name) {
