@@ -2,6 +2,7 @@
 //! volumes, signals, ports that are taken.
 //!
 //! All in one network namespace of their own, one after the other. `CLIENTS=part of a name` runs some of them.
+#![allow(clippy::print_stdout, reason = "without a harness a test tells its results itself")]
 
 mod backend;
 mod broken;

@@ -2,6 +2,7 @@
 //! pass-through, gRPC streams while their endpoint goes, and backends that are broken in every way.
 //!
 //! `cargo test -p conformance --test real_upstreams [NAME...]` runs all or some; it needs the binary.
+#![allow(clippy::print_stdout, reason = "without a harness a test tells its results itself")]
 
 mod backends;
 mod bad_backends;
