@@ -37,8 +37,8 @@ pub(super) struct List<'a> {
 pub(super) struct Found<'a> {
     pub key: &'a Key,
     pub value: &'a [u8],
-    /// It is what the routes ask for; else it begins so.
-    pub equal: bool,
+    /// What was compared: all of it, or how it begins.
+    pub compared: Compared,
 }
 
 /// Some routes.
@@ -48,6 +48,15 @@ pub(super) struct Candidates {
     always: SmallVec<[u32; 2]>,
     /// Looked at for requests that have their values.
     splits: Vec<Split>,
+}
+
+/// What is known of a value by which routes were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compared {
+    /// It is the value that they ask for.
+    Whole,
+    /// So many bytes of it begin the values that they ask for.
+    Begin(usize),
 }
 
 /// Routes that ask for values of one key.
@@ -83,7 +92,8 @@ pub(super) fn needs(route: &RouteMatch, interner: &mut Interner) -> Needs {
     needs
 }
 
-fn texts(value: &ValueMatch) -> Option<Vec<Text>> {
+/// The texts by which a condition is looked up; `None` if it is not.
+pub(super) fn texts(value: &ValueMatch) -> Option<Vec<Text>> {
     let texts: Vec<Text> = match value {
         ValueMatch::Present => return None,
         ValueMatch::Exact(text) => vec![Text::Exact(text.as_bytes().to_vec())],
@@ -167,13 +177,13 @@ impl Split {
 
     fn collect<'a>(&'a self, request: &'a RequestHead, lists: &mut Lists<'a>) {
         self.key.any_value(request, |value| {
-            let found = |equal| Some(Found { key: &self.key, value, equal });
+            let found = |compared| Some(Found { key: &self.key, value, compared });
             if let Some(group) = self.exact.get(value) {
-                self.groups[*group as usize].collect_found(request, found(true), lists);
+                self.groups[*group as usize].collect_found(request, found(Compared::Whole), lists);
             }
             if !self.prefix.is_empty() {
-                self.prefix.for_each_match(value, |group| {
-                    self.groups[group as usize].collect_found(request, found(false), lists)
+                self.prefix.for_each_match(value, |group, length| {
+                    self.groups[group as usize].collect_found(request, found(Compared::Begin(length)), lists);
                 });
             }
             false

@@ -5,7 +5,7 @@ use std::fmt;
 use config_schema::re2;
 use config_schema::snapshot::{HeaderMatch, PathMatch, QueryMatch, RouteMatch, ValueMatch};
 
-use super::candidates::Found;
+use super::candidates::{Compared, Found, texts};
 use super::interner::Interner;
 use super::key::Key;
 use super::pattern::Pattern;
@@ -60,6 +60,15 @@ impl ValueMatcher {
             ValueMatcher::Pattern(pattern) => pattern.is_match(value),
         }
     }
+
+    /// The same of a value that was found by this condition.
+    fn matches_found(&self, found: Found<'_>) -> bool {
+        match (self, found.compared) {
+            (ValueMatcher::Exact(_), Compared::Whole) | (ValueMatcher::Prefix(_), Compared::Begin(_)) => true,
+            (ValueMatcher::Pattern(pattern), Compared::Begin(length)) => pattern.is_match_after(found.value, length),
+            _ => self.matches(found.value),
+        }
+    }
 }
 
 /// What is left to check once the path index has named a route.
@@ -86,8 +95,9 @@ struct ValueCheck {
     key: Key,
     value: ValueMatcher,
     invert: bool,
-    /// The value by which the route was found is enough: nothing is said of a field's other values.
-    of_one_value: bool,
+    /// Where the index has looked up its key, it was for this condition: the value that was found is enough, and what
+    /// was compared of it need not be again. Of several conditions on one field each may hold for another value.
+    indexed: bool,
 }
 
 impl Condition {
@@ -99,16 +109,17 @@ impl Condition {
             PathMatch::Regex(pattern) => PathCheck::Pattern(Pattern::new(pattern, interner)?),
         };
         let mut values: Vec<ValueCheck> = Vec::with_capacity(route.headers.len() + route.query.len());
-        let mut add = |key: Key, value: ValueMatcher, invert: bool| {
-            // Of several conditions on one field each may hold for another value.
-            let of_one_value = !invert && values.iter().all(|earlier| earlier.key != key);
-            values.push(ValueCheck { key, value, invert, of_one_value });
+        let mut add = |key: Key, value: &ValueMatch, invert: bool, interner: &mut Interner| {
+            let first = values.iter().all(|earlier| earlier.key != key);
+            let indexed = first && !invert && texts(value).is_some();
+            values.push(ValueCheck { key, value: ValueMatcher::new(value, interner)?, invert, indexed });
+            Ok::<(), CompileError>(())
         };
         for HeaderMatch { name, value, invert } in &route.headers {
-            add(Key::of_header(name, interner), ValueMatcher::new(value, interner)?, *invert);
+            add(Key::of_header(name, interner), value, *invert, interner)?;
         }
         for QueryMatch { name, value } in &route.query {
-            add(Key::of_query(name, interner), ValueMatcher::new(value, interner)?, false);
+            add(Key::of_query(name, interner), value, false, interner)?;
         }
         let asks_for_claim = route.claims.iter().any(|claim| !claim.invert);
         Ok(Condition { path, values: values.into(), asks_for_claim })
@@ -124,7 +135,7 @@ impl Condition {
         path_holds
             && !self.asks_for_claim
             && self.values.iter().all(|check| match by {
-                Some(found) if check.of_one_value && check.key.is(found.key) => check.holds_for(found),
+                Some(found) if check.indexed && check.key.is(found.key) => check.value.matches_found(found),
                 _ => check.holds(request),
             })
     }
@@ -144,11 +155,6 @@ impl ValueCheck {
             fits
         };
         fits != self.invert
-    }
-
-    /// The first condition on a key is the one by which the index knows its route: an equal value was looked up.
-    fn holds_for(&self, found: Found<'_>) -> bool {
-        found.equal && matches!(self.value, ValueMatcher::Exact(_)) || self.value.matches(found.value)
     }
 }
 

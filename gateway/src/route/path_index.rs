@@ -96,15 +96,15 @@ impl PathIndex {
     }
 
     fn collect<'a>(&'a self, path: &[u8], request: &'a RequestHead, lists: &mut Lists<'a>) {
-        let mut add = |group: u32| self.groups[group as usize].collect(request, lists);
+        let mut add = |group: u32, _| self.groups[group as usize].collect(request, lists);
         self.prefix.for_each_match(path, &mut add);
         if !self.exact.is_empty() {
-            self.exact.get(path).copied().into_iter().for_each(&mut add);
+            self.exact.get(path).into_iter().for_each(|group| add(*group, path.len()));
         }
         self.suffix.for_each_match(path, &mut add);
         if !self.exact_folded.is_empty() || !self.prefix_folded.is_empty() {
             let folded = path.to_ascii_lowercase();
-            self.exact_folded.get(folded.as_slice()).copied().into_iter().for_each(&mut add);
+            self.exact_folded.get(folded.as_slice()).into_iter().for_each(|group| add(*group, path.len()));
             self.prefix_folded.for_each_match(&folded, &mut add);
         }
     }

@@ -49,10 +49,19 @@ impl Pattern {
 
     /// Whether a value fits.
     pub fn is_match(&self, value: &[u8]) -> bool {
-        let mut rest = value.strip_prefix(&*self.begin);
-        if !self.end.is_empty() {
-            rest = rest.and_then(|rest| rest.strip_suffix(&*self.end));
+        value.strip_prefix(&*self.begin).is_some_and(|rest| self.rest_fits(rest))
+    }
+
+    /// The same of a value of which so many bytes are known to begin what fits.
+    pub(super) fn is_match_after(&self, value: &[u8], known: usize) -> bool {
+        match value.get(self.begin.len()..) {
+            Some(rest) if known >= self.begin.len() => self.rest_fits(rest),
+            _ => self.is_match(value),
         }
+    }
+
+    fn rest_fits(&self, rest: &[u8]) -> bool {
+        let rest = if self.end.is_empty() { Some(rest) } else { rest.strip_suffix(&*self.end) };
         rest.is_some_and(|rest| match &self.middle {
             Some(middle) => middle.is_match(rest),
             None => rest.is_empty(),

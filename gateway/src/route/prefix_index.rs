@@ -5,9 +5,9 @@
 //! so that a wrong turn never needs a way back. Shorter prefixes of the found one follow by parent links.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use rustc_hash::FxBuildHasher;
-use smallvec::SmallVec;
 
 /// From which end of a text its parts are taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,9 +40,12 @@ pub(super) struct PrefixIndex {
 
 #[derive(Debug)]
 struct Node {
+    /// Of the prefix, in bytes.
+    length: u32,
     parent: Option<u32>,
-    /// Most have one.
-    items: SmallVec<[u32; 2]>,
+    first: u32,
+    /// Most have only one.
+    others: Vec<u32>,
 }
 
 impl PrefixIndex {
@@ -52,12 +55,14 @@ impl PrefixIndex {
         let mut prefixes: Vec<&[u8]> = Vec::new();
         let mut nodes: Vec<Node> = Vec::new();
         for (prefix, item) in entries {
-            let node = *by_prefix.entry(prefix).or_insert_with(|| {
-                prefixes.push(prefix);
-                nodes.push(Node { parent: None, items: SmallVec::new() });
-                (nodes.len() - 1) as u32
-            });
-            nodes[node as usize].items.push(*item);
+            match by_prefix.entry(prefix) {
+                Entry::Occupied(node) => nodes[*node.get() as usize].others.push(*item),
+                Entry::Vacant(vacant) => {
+                    vacant.insert(nodes.len() as u32);
+                    prefixes.push(prefix);
+                    nodes.push(Node { length: prefix.len() as u32, parent: None, first: *item, others: Vec::new() });
+                }
+            }
         }
         let mut lengths: Vec<usize> = prefixes.iter().map(|p| p.len()).collect();
         lengths.sort_unstable();
@@ -84,23 +89,28 @@ impl PrefixIndex {
         self.nodes.is_empty()
     }
 
-    /// Calls `found` with the items of all prefixes of `text`, those of the longest prefix first.
-    pub(super) fn for_each_match(&self, text: &[u8], mut found: impl FnMut(u32)) {
+    /// Calls `found` with the items of all prefixes of `text` and their lengths, the longest prefix first.
+    pub(super) fn for_each_match(&self, text: &[u8], mut found: impl FnMut(u32, usize)) {
         let mut next = self.longest(text);
         while let Some(node) = next.and_then(|node| self.nodes.get(node as usize)) {
-            for item in &node.items {
-                found(*item);
+            found(node.first, node.length as usize);
+            for item in &node.others {
+                found(*item, node.length as usize);
             }
             next = node.parent;
         }
     }
 
     fn longest(&self, text: &[u8]) -> Option<u32> {
+        let covered = |length: usize| self.end.part(text, length).and_then(|key| self.table.get(key));
+        if let [only] = *self.lengths {
+            return covered(only).copied().flatten();
+        }
         let mut lengths = &*self.lengths;
         let mut best = None;
         while let Some(length) = lengths.get(lengths.len() / 2) {
             let (shorter, longer) = lengths.split_at(lengths.len() / 2);
-            match self.end.part(text, *length).and_then(|key| self.table.get(key)) {
+            match covered(*length) {
                 Some(covered) => {
                     best = covered.or(best);
                     lengths = &longer[1..];
@@ -135,14 +145,14 @@ mod tests {
     fn find(prefixes: &[&str], text: &str) -> Vec<u32> {
         let entries: Vec<(&[u8], u32)> = prefixes.iter().enumerate().map(|(n, p)| (p.as_bytes(), n as u32)).collect();
         let mut found = Vec::new();
-        PrefixIndex::new(End::Front, &entries).for_each_match(text.as_bytes(), |item| found.push(item));
+        PrefixIndex::new(End::Front, &entries).for_each_match(text.as_bytes(), |item, _| found.push(item));
         // From the back the mirrored prefixes fit the mirrored text.
         let mirrored: Vec<(Vec<u8>, u32)> =
             entries.iter().map(|(prefix, item)| (prefix.iter().rev().copied().collect(), *item)).collect();
         let suffixes: Vec<(&[u8], u32)> = mirrored.iter().map(|(suffix, item)| (suffix.as_slice(), *item)).collect();
         let mut from_back = Vec::new();
         let text: Vec<u8> = text.bytes().rev().collect();
-        PrefixIndex::new(End::Back, &suffixes).for_each_match(&text, |item| from_back.push(item));
+        PrefixIndex::new(End::Back, &suffixes).for_each_match(&text, |item, _| from_back.push(item));
         assert_eq!(found, from_back);
         found
     }
