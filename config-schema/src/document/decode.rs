@@ -24,6 +24,8 @@ pub struct DecodeOptions {
     pub ignore_unknown_fields: bool,
     /// Accept `snake_case` for `camelCase` fields, as the JSON form of protocol buffers does.
     pub proto_field_names: bool,
+    /// Refuse words such as `off` where text is needed, as the schema of a custom resource does: they are booleans.
+    pub strict_words: bool,
 }
 
 /// What became of a tree.
@@ -123,7 +125,9 @@ impl<'de> Reader<'_, 'de> {
 
     fn text<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match &self.node.content {
-            Content::String(text) | Content::Word(text) => visitor.visit_borrowed_str(text),
+            Content::String(text) => visitor.visit_borrowed_str(text),
+            Content::Word(word) if self.context.options.strict_words => Err(boolean(word)),
+            Content::Word(word) => visitor.visit_borrowed_str(word),
             Content::Mapping(entries) => match address_with_colon(entries) {
                 Some(address) => visitor.visit_string(address),
                 None => self.wrong_type(&visitor),
@@ -131,6 +135,14 @@ impl<'de> Reader<'_, 'de> {
             _ => self.wrong_type(&visitor),
         }
     }
+}
+
+/// A word of YAML 1.1 where text is needed.
+fn boolean(word: &str) -> DecodeError {
+    let value = word_value(word).unwrap_or_default();
+    de::Error::custom(format!(
+        "{word} without quotes is the boolean {value} to Kubernetes, and text is needed: write {word:?}"
+    ))
 }
 
 /// In a flow list, `[2001:db8::]` is by the YAML standard a map with the key `2001:db8:` and no value; the parser of
@@ -158,7 +170,11 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
             Content::Bool(value) => visitor.visit_bool(*value),
             Content::Integer(_) => self.integer(visitor),
             Content::Float(value) => visitor.visit_f64(*value),
-            Content::String(text) | Content::Word(text) => visitor.visit_borrowed_str(text),
+            Content::String(text) => visitor.visit_borrowed_str(text),
+            Content::Word(word) if self.context.options.strict_words => {
+                visitor.visit_bool(word_value(word).unwrap_or_default())
+            }
+            Content::Word(word) => visitor.visit_borrowed_str(word),
             Content::Sequence(_) => self.deserialize_seq(visitor),
             Content::Mapping(_) => self.deserialize_map(visitor),
         }
@@ -258,7 +274,9 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match &self.node.content {
-            Content::String(text) | Content::Word(text) => visitor.visit_enum((&**text).into_deserializer()),
+            Content::String(text) => visitor.visit_enum((&**text).into_deserializer()),
+            Content::Word(word) if self.context.options.strict_words => Err(boolean(word)),
+            Content::Word(word) => visitor.visit_enum((&**word).into_deserializer()),
             Content::Mapping(entries) => {
                 let mut set = entries.iter().filter(|entry| !entry.value.is_null());
                 match (set.next(), set.next()) {

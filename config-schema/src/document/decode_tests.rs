@@ -116,4 +116,8 @@ fn words_are_what_the_field_takes() {
     let route = route.unwrap();
     assert_eq!((route.host.as_str(), route.tls, route.hosts.join(",").as_str()), ("off", Some(true), "y,no"));
     assert!(self::faults("host: a\ntls: 'on'\n")[0].contains("expected a boolean"));
+    let strict = DecodeOptions { strict_words: true, ..DecodeOptions::default() };
+    let (_, faults) = read("host: off\ntls: on\nhosts: [y, 'no']\n", strict);
+    assert_eq!(faults.len(), 2);
+    assert!(faults[0].contains("is the boolean false to Kubernetes"), "{}", faults[0]);
 }

@@ -34,8 +34,8 @@ pub enum Content {
     /// A string.
     String(Box<str>),
     /// One of the words that are booleans in YAML 1.1 and strings in YAML 1.2, unquoted: `yes`, `no`, `on`, `off`, `y`,
-    /// `n`. A field that takes a boolean takes it as one, as Kubernetes does; any other as a string, as is meant by
-    /// `name: off`, which Kubernetes refuses.
+    /// `n`. A field that takes a boolean takes it as one, as Kubernetes does. Where text is needed, custom resources refuse
+    /// it, as Kubernetes does; names and labels take the word, as is meant by `name: off`.
     Word(Box<str>),
     /// A list.
     Sequence(Vec<Node>),

@@ -16,7 +16,8 @@ static NO_FIELDS: Node =
     Node { position: crate::document::Position { line: 0, column: 0 }, content: Content::Mapping(Vec::new()) };
 
 /// Fields of which unknown ones are left alone: those of kinds that matter only in part.
-const IN_PART: DecodeOptions = DecodeOptions { ignore_unknown_fields: true, proto_field_names: false };
+const IN_PART: DecodeOptions =
+    DecodeOptions { ignore_unknown_fields: true, proto_field_names: false, strict_words: false };
 
 /// Reads `field` of a core kind; absent is as good as empty.
 pub(super) fn decode_field<T: DeserializeOwned>(root: &Node, field: &'static str) -> Decoded<T> {
@@ -38,7 +39,7 @@ pub(super) fn decode_spec<T: DeserializeOwned>(root: &Node, required: bool) -> D
         faults.push(Fault { path: path.to_path(), rule: "required", message: "the field \"spec\" is required".into() });
         return Decoded { value: None, faults };
     };
-    let mut decoded = decode(spec, path, DecodeOptions::default());
+    let mut decoded = decode(spec, path, DecodeOptions { strict_words: true, ..DecodeOptions::default() });
     faults.append(&mut decoded.faults);
     Decoded { value: decoded.value, faults }
 }

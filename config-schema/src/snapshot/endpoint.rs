@@ -59,6 +59,9 @@ pub struct Endpoint {
     pub service_account: Option<String>,
     /// Who it is, for metrics.
     pub workload: Arc<Workload>,
+    /// The name whose resolution gave the address, where that has happened.
+    #[serde(default)]
+    pub found_by: Option<Arc<str>>,
 }
 
 /// Where to connect.

@@ -68,6 +68,10 @@ pub struct Route {
     pub cors: Option<Box<Cors>>,
     /// Injected faults.
     pub fault: Option<Box<Fault>>,
+    /// What requests are called in traces, `HOST:PORT/PATH`: told to the backend in `x-envoy-decorator-operation`.
+    /// Empty: nothing is told.
+    #[serde(default)]
+    pub operation: String,
 }
 
 /// All of it must hold.

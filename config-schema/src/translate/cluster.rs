@@ -45,6 +45,13 @@ impl ClusterKey {
         Self { host: host.to_owned(), port, subset: subset.to_owned(), sni_dnat: false, by_name: false }
     }
 
+    /// Host and port in the name of a cluster.
+    pub(super) fn host_and_port(name: &str) -> Option<(&str, &str)> {
+        let mut parts = name.split('|').skip(1);
+        let (port, _, host) = (parts.next()?, parts.next()?, parts.next()?);
+        Some((host, port))
+    }
+
     /// `outbound|PORT|SUBSET|HOST`, or the SNI form; `dynamic|…` beside the cluster of that name.
     pub(super) fn name(&self) -> String {
         let Self { host, port, subset, .. } = self;

@@ -77,6 +77,7 @@ fn convert(group: Group, input: &EndpointInput<'_>) -> LocalityEndpoints {
         mesh_tls: mesh_tls(instance, input),
         service_account: instance.who.identity.clone(),
         workload: instance.who.workload.clone(),
+        found_by: None,
     };
     LocalityEndpoints {
         locality: group.locality,

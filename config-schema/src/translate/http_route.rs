@@ -19,7 +19,9 @@ use super::wanted::Wanted;
 use crate::re2;
 use crate::resources::destination_rule::{ConsistentHashLb, PortTrafficPolicy, TrafficPolicy};
 use crate::resources::virtual_service::{Destination, HttpMatchRequest, HttpRoute, HttpRouteDestination};
-use crate::snapshot::{Forward, Fraction, HashPolicy, Mirror, PathRewrite, Route, RouteAction, WeightedDestination};
+use crate::snapshot::{
+    Forward, Fraction, HashPolicy, Mirror, PathMatch, PathRewrite, Route, RouteAction, WeightedDestination,
+};
 
 /// Where routes are made for.
 pub(super) struct RouteTarget<'t> {
@@ -99,6 +101,7 @@ impl RouteBuilder<'_> {
         let operations = Operations::new(spec.headers.as_deref());
         let action = self.action(service, rule, target, operations.host)?;
         let forwards = matches!(action, RouteAction::Forward(_));
+        let operation = operation(&service.reference().name, target.port, &matches.path, &action);
         let block_name = block.and_then(|(_, block)| block.name.as_deref());
         Some(Arc::new(Route {
             name: route_name(spec.name.as_deref(), block_name),
@@ -109,6 +112,7 @@ impl RouteBuilder<'_> {
             response_headers: operations.response,
             cors: self.cors(rule, forwards).map(Box::new),
             fault: spec.fault.as_deref().and_then(http_action::fault).map(Box::new),
+            operation,
         }))
     }
 
@@ -361,5 +365,25 @@ fn mirror_fraction(spec: &HttpRoute) -> Fraction {
         (Some(percentage), _) => http_action::fraction(percentage),
         (None, Some(percent)) => Fraction::from_percent(f64::from(percent.min(100))),
         (None, None) => Fraction::ALL,
+    }
+}
+
+/// What Istio calls the requests of a route: after the only destination, else after the VirtualService.
+fn operation(name: &str, port: u16, path: &PathMatch, action: &RouteAction) -> String {
+    let path = match path {
+        PathMatch::Any | PathMatch::SegmentPrefix(_) => "/*".to_owned(),
+        PathMatch::Exact(path) | PathMatch::Regex(path) => path.clone(),
+        PathMatch::Prefix(path) => format!("{path}*"),
+    };
+    let only = match action {
+        RouteAction::Forward(forward) => match forward.destinations.as_slice() {
+            [only] => ClusterKey::host_and_port(&only.cluster),
+            _ => None,
+        },
+        RouteAction::Redirect(_) | RouteAction::Direct(_) => None,
+    };
+    match only {
+        Some((host, port)) => format!("{host}:{port}{path}"),
+        None => format!("{name}:{port}{path}"),
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn learning_route(snapshot: &Snapshot) -> Option<Arc<CompiledRoute>> 
         response_headers: Default::default(),
         cors: None,
         fault: None,
+        operation: String::new(),
     };
     // Without patterns there is nothing that could fail to compile.
     CompiledRoute::new(&Arc::new(route), &mut Interner::default()).ok().map(Arc::new)

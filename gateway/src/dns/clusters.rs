@@ -212,7 +212,8 @@ fn expand(configured: &Endpoints, logical: bool, addresses: &Addresses) -> Endpo
             for address in found {
                 let address = EndpointAddress::Socket(SocketAddr::new(*address, *port));
                 if seen.insert((locality.priority, address.clone())) {
-                    locality.endpoints.push(Endpoint { address, ..endpoint.clone() });
+                    let found_by = Some(Arc::from(name.as_str()));
+                    locality.endpoints.push(Endpoint { address, found_by, ..endpoint.clone() });
                 }
             }
         }

@@ -19,6 +19,7 @@ fn endpoints(list: &[&str]) -> Endpoints {
             mesh_tls: false,
             service_account: None,
             workload: Arc::default(),
+            found_by: None,
         };
         let priority = priority.parse().unwrap();
         let locality = LocalityEndpoints { priority, weight: 1, endpoints: vec![endpoint], ..Default::default() };

@@ -151,6 +151,7 @@ fn logical_host(name: &str, port: u16, now: Instant) -> Host {
             mesh_tls: false,
             service_account: None,
             workload: Arc::new(Workload::default()),
+            found_by: None,
         },
         locality: Arc::default(),
         priority: 0,

@@ -1,7 +1,11 @@
 //! Envoy's substitution formatter: `%OPERATORS%` in header values and access-log formats.
 
+mod coalesce;
+mod duration;
+mod metadata;
 mod operator;
 mod request;
+mod size;
 mod time;
 mod tls;
 mod value;
@@ -9,7 +13,7 @@ mod value;
 use bytes::Bytes;
 
 pub use operator::{FormatError, Operator};
-pub use value::{Scope, Value};
+pub use value::{Around, Scope, Value};
 
 /// A format string, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::coalesce::Coalesce;
+use super::duration::CommonDuration;
+use super::metadata::{MetadataPath, Source};
 use super::request::ServerName;
 use super::time::{TimeFormat, TimeZone};
 use super::value::{Scope, Value};
@@ -64,7 +67,13 @@ pub enum Operator {
         /// Before rewrites: always, if there is one, or never.
         original: Original,
     },
-    /// State of filters that Sallyport does not have (`DYNAMIC_METADATA`, `FILTER_STATE` …): always missing.
+    /// `METADATA(KIND:…)`, `CLUSTER_METADATA(…)`, `UPSTREAM_METADATA(…)`, `DYNAMIC_METADATA(…)`
+    Metadata(MetadataPath),
+    /// `COMMON_DURATION(START:END:PRECISION)`
+    CommonDuration(CommonDuration),
+    /// `COALESCE({"operators": […]})`
+    Coalesce(Coalesce),
+    /// State of filters that Sallyport does not have (`FILTER_STATE` …): always missing.
     Absent,
 }
 
@@ -184,24 +193,73 @@ plain! {
     ConnectionId = "CONNECTION_ID",
     StreamId = "STREAM_ID",
     VirtualClusterName = "VIRTUAL_CLUSTER_NAME",
+    UniqueId = "UNIQUE_ID",
+    ListenerName = "LISTENER_NAME",
+    RouteResolutionCount = "ROUTE_RESOLUTION_COUNT",
+    DownstreamTlsGroup = "DOWNSTREAM_TLS_GROUP",
+    DownstreamHandshakeDuration = "DOWNSTREAM_HANDSHAKE_DURATION",
+    DownstreamPeerIssuerFingerprint256 = "DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256",
+    DownstreamPeerIssuerSerial = "DOWNSTREAM_PEER_ISSUER_SERIAL",
+    DownstreamDetectedCloseType = "DOWNSTREAM_DETECTED_CLOSE_TYPE",
+    DownstreamWireBytesReceived = "DOWNSTREAM_WIRE_BYTES_RECEIVED",
+    DownstreamWireBytesSent = "DOWNSTREAM_WIRE_BYTES_SENT",
+    DownstreamHeaderBytesReceived = "DOWNSTREAM_HEADER_BYTES_RECEIVED",
+    DownstreamHeaderBytesSent = "DOWNSTREAM_HEADER_BYTES_SENT",
+    DownstreamDecompressedHeaderBytesReceived = "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED",
+    DownstreamDecompressedHeaderBytesSent = "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT",
+    UpstreamWireBytesReceived = "UPSTREAM_WIRE_BYTES_RECEIVED",
+    UpstreamWireBytesSent = "UPSTREAM_WIRE_BYTES_SENT",
+    UpstreamHeaderBytesReceived = "UPSTREAM_HEADER_BYTES_RECEIVED",
+    UpstreamHeaderBytesSent = "UPSTREAM_HEADER_BYTES_SENT",
+    UpstreamDecompressedHeaderBytesReceived = "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED",
+    UpstreamDecompressedHeaderBytesSent = "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT",
+    UpstreamConnectionId = "UPSTREAM_CONNECTION_ID",
+    UpstreamConnectionIdsAttempted = "UPSTREAM_CONNECTION_IDS_ATTEMPTED",
+    UpstreamConnectionPoolReadyDuration = "UPSTREAM_CONNECTION_POOL_READY_DURATION",
+    UpstreamDetectedCloseType = "UPSTREAM_DETECTED_CLOSE_TYPE",
+    UpstreamTlsGroup = "UPSTREAM_TLS_GROUP",
+    UpstreamServerName = "UPSTREAM_SERVER_NAME",
 }
 
-/// Operators that read the state of Envoy filters and metadata, or what only other settings or HTTP/3 give.
+/// Operators about what Sallyport does not have or does not measure, or what only HTTP/3 gives: always missing.
 const ABSENT: &[&str] = &[
-    "DYNAMIC_METADATA",
-    "CLUSTER_METADATA",
-    "METADATA",
     "CUSTOM_FLAGS",
     "ROUNDTRIP_DURATION",
+    "DOWNSTREAM_CX_RTT",
     "DOWNSTREAM_TLS_SESSION_ID",
+    "DOWNSTREAM_LOCAL_CLOSE_REASON",
+    "DOWNSTREAM_TRANSPORT_FAILURE_REASON",
+    "DOWNSTREAM_LOCAL_OTHERNAME_SAN",
+    "DOWNSTREAM_PEER_OTHERNAME_SAN",
+    "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID",
+    "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
+    "FILTER_CHAIN_NAME",
+    "LOCAL_REPLY_BODY",
+    "ROUTE_RESOLUTION_TIME_US",
     "TLS_JA3_FINGERPRINT",
     "TLS_JA4_FINGERPRINT",
-    "UPSTREAM_METADATA",
-    "FILTER_STATE",
-    "UPSTREAM_FILTER_STATE",
+    "UPSTREAM_LOCAL_CLOSE_REASON",
+    "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID",
     "UPSTREAM_TLS_SESSION_ID",
     "TRACE_ID",
     "SPAN_ID",
+];
+
+/// Operators whose value may be cut: `%NAME(…):LENGTH%`.
+const CUT: &[&str] = &[
+    "REQ",
+    "REQUEST_HEADER",
+    "RESP",
+    "RESPONSE_HEADER",
+    "TRAILER",
+    "RESPONSE_TRAILER",
+    "QUERY_PARAM",
+    "DYNAMIC_METADATA",
+    "METADATA",
+    "FILTER_STATE",
+    "UPSTREAM_FILTER_STATE",
+    "ENVIRONMENT",
+    "COALESCE",
 ];
 
 impl Operator {
@@ -214,7 +272,8 @@ impl Operator {
         let mut rest = &text[name_end..];
         let mut argument = None;
         if let Some(inner) = rest.strip_prefix('(') {
-            let close = inner.find(')').ok_or_else(|| FormatError(format!("`%{name}(` is not closed by `)`")))?;
+            let close = end_of_argument(inner);
+            let close = close.ok_or_else(|| FormatError(format!("`%{name}(` is not closed by `)`")))?;
             argument = Some(&inner[..close]);
             rest = &inner[close + 1..];
         }
@@ -229,7 +288,12 @@ impl Operator {
         Ok((Self::build(name, argument, max_length)?, length))
     }
 
-    fn build(operator: &str, argument: Option<&str>, max_length: Option<usize>) -> Result<Self, FormatError> {
+    /// Of a name with its argument and length.
+    pub(super) fn build(
+        operator: &str,
+        argument: Option<&str>,
+        max_length: Option<usize>,
+    ) -> Result<Self, FormatError> {
         let field = || -> Result<FieldArgument, FormatError> {
             let argument = argument
                 .filter(|a| !a.is_empty())
@@ -244,9 +308,10 @@ impl Operator {
             }
             Ok(FieldArgument { name: name.to_ascii_lowercase(), alternative, max_length })
         };
-        if ABSENT.contains(&operator) {
-            return Ok(Operator::Absent);
+        if max_length.is_some() && !CUT.contains(&operator) {
+            return Err(FormatError(format!("`%{operator}%` takes no length")));
         }
+        let needed = || needed(operator, argument);
         let time = |zone| TimeFormat::parse(argument.unwrap_or(""), zone);
         Ok(match operator {
             "REQ" | "REQUEST_HEADER" => Operator::Request(field()?),
@@ -271,10 +336,36 @@ impl Operator {
                 Operator::QueryParameter(FieldArgument { name: name.to_owned(), alternative: None, max_length })
             }
             "REQUESTED_SERVER_NAME" => Operator::ServerName(ServerName::parse(argument.unwrap_or(""))?),
-            "ENVIRONMENT" => Operator::Environment(
-                argument.and_then(|name| std::env::var(name).ok()).unwrap_or_else(|| "-".to_owned()),
-            ),
+            "ENVIRONMENT" => Operator::Environment(match std::env::var(needed()?) {
+                Ok(value) => value.chars().take(max_length.unwrap_or(usize::MAX)).collect(),
+                Err(_) => "-".to_owned(),
+            }),
             "PATH" => path(argument.unwrap_or(""))?,
+            _ => Self::build_other(operator, argument, max_length)?,
+        })
+    }
+
+    /// Of operators about metadata, durations and what is absent, and of those without an argument.
+    fn build_other(operator: &str, argument: Option<&str>, max_length: Option<usize>) -> Result<Self, FormatError> {
+        let needed = || needed(operator, argument);
+        Ok(match operator {
+            "METADATA" => Operator::Metadata(MetadataPath::with_kind(argument.unwrap_or(""), max_length)?),
+            "DYNAMIC_METADATA" => Operator::Metadata(MetadataPath::of(Source::Nothing, needed()?, max_length)),
+            "CLUSTER_METADATA" => Operator::Metadata(MetadataPath::of(Source::Cluster, needed()?, None)),
+            "UPSTREAM_METADATA" => Operator::Metadata(MetadataPath::of(Source::Host, needed()?, None)),
+            "FILTER_STATE" | "UPSTREAM_FILTER_STATE" => filter_state(operator, argument.unwrap_or(""))?,
+            "COMMON_DURATION" => Operator::CommonDuration(CommonDuration::parse(needed()?)?),
+            "COALESCE" => Operator::Coalesce(Coalesce::parse(needed()?, max_length)?),
+            "STREAM_INFO_REQ" => return Self::build("REQ", argument, max_length),
+            "CEL" | "TYPED_CEL" => {
+                return Err(FormatError(format!(
+                    "`%{operator}%` is not supported: expressions of CEL are not evaluated"
+                )));
+            }
+            absent if ABSENT.contains(&absent) => match argument {
+                None | Some("") => Operator::Absent,
+                Some(argument) => return Err(FormatError(format!("`%{absent}({argument})%` takes no argument"))),
+            },
             _ => plain(operator, argument)?,
         })
     }
@@ -297,9 +388,39 @@ impl Operator {
             Operator::Plain(plain) => scope.plain(*plain),
             Operator::Environment(value) => Value::Bytes(value.as_bytes()),
             Operator::Path { query, original } => scope.path(*query, *original),
+            Operator::Metadata(path) => path.evaluate(scope),
+            Operator::CommonDuration(duration) => duration.evaluate(scope),
+            Operator::Coalesce(coalesce) => coalesce.evaluate(scope),
             Operator::Absent => Value::Missing,
         }
     }
+}
+
+/// The argument of an operator that has no value without one.
+fn needed<'t>(operator: &str, argument: Option<&'t str>) -> Result<&'t str, FormatError> {
+    let argument = argument.filter(|argument| !argument.is_empty());
+    argument.ok_or_else(|| FormatError(format!("`%{operator}%` needs an argument: `%{operator}(…)%`")))
+}
+
+/// Where the argument ends: at the first parenthesis behind which the operator may end.
+fn end_of_argument(inner: &str) -> Option<usize> {
+    let ends = |rest: &str| {
+        let rest =
+            rest.strip_prefix(':').map_or(rest, |digits| digits.trim_start_matches(|c: char| c.is_ascii_digit()));
+        rest.starts_with('%')
+    };
+    inner.match_indices(')').map(|(at, _)| at).find(|at| ends(&inner[at + 1..])).or_else(|| inner.find(')'))
+}
+
+/// `FILTER_STATE(KEY:PLAIN|TYPED|FIELD:NAME)`: no filter leaves state behind.
+fn filter_state(operator: &str, argument: &str) -> Result<Operator, FormatError> {
+    let mut parts = argument.splitn(3, ':');
+    let (key, kind, name) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+    let good =
+        !key.is_empty() && matches!(kind, "" | "PLAIN" | "TYPED" | "FIELD") && (kind == "FIELD") != name.is_empty();
+    good.then_some(Operator::Absent).ok_or_else(|| {
+        FormatError(format!("`%{operator}({argument})%`: use KEY, KEY:PLAIN, KEY:TYPED or KEY:FIELD:NAME"))
+    })
 }
 
 impl FieldArgument {
@@ -309,12 +430,7 @@ impl FieldArgument {
     }
 
     fn limit<'a>(&self, value: Value<'a>) -> Value<'a> {
-        let Some(max) = self.max_length else { return value };
-        match value {
-            Value::Bytes(bytes) => Value::Bytes(&bytes[..max.min(bytes.len())]),
-            Value::Owned(text) => Value::Owned(text.chars().take(max).collect()),
-            other => other,
-        }
+        value.limit(self.max_length)
     }
 }
 
@@ -322,15 +438,15 @@ impl FieldArgument {
 fn plain(operator: &str, argument: Option<&str>) -> Result<Operator, FormatError> {
     let found = PLAIN.iter().find(|(text, _)| *text == operator);
     let (_, plain) = *found.ok_or_else(|| FormatError(format!("unknown operator `%{operator}%`")))?;
-    let Some(argument) = argument else { return Ok(Operator::Plain(plain)) };
+    let Some(argument) = argument.filter(|argument| !argument.is_empty()) else { return Ok(Operator::Plain(plain)) };
     let refused = || FormatError(format!("`%{operator}({argument})%` is not an argument that this operator takes"));
     Ok(match (plain, argument) {
         (Plain::GrpcStatus, "NUMBER") => Operator::Plain(Plain::GrpcStatusNumber),
         (Plain::GrpcStatus, "SNAKE_STRING") => Operator::Plain(Plain::GrpcStatusSnake),
         // No details have blanks.
-        (Plain::GrpcStatus, "CAMEL_STRING" | "") | (Plain::ResponseCodeDetails, _) => Operator::Plain(plain),
+        (Plain::GrpcStatus, "CAMEL_STRING") | (Plain::ResponseCodeDetails, _) => Operator::Plain(plain),
         // Rewrites hide no query: the first is what there is.
-        (Plain::QueryParameters, "ORIG" | "") => Operator::Plain(plain),
+        (Plain::QueryParameters, "ORIG") => Operator::Plain(plain),
         _ if operator.ends_with("_ADDRESS_WITHOUT_PORT") => {
             Operator::Network(plain, argument.parse().ok().filter(|bits| *bits <= 128).ok_or_else(refused)?)
         }
@@ -374,8 +490,37 @@ mod tests {
             "UPSTREAM_CLUSTER(1)%",
             "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT(129)%",
             "COALESCE(x)%",
+            "COALESCE({\"operators\": []})%",
+            "COALESCE({\"operators\": [\"NOPE\"]})%",
+            "PROTOCOL:3%",
+            "START_TIME:3%",
+            "CLUSTER_METADATA%",
+            "UPSTREAM_METADATA(a):3%",
+            "METADATA(FOO:a)%",
+            "FILTER_STATE%",
+            "FILTER_STATE(a:FIELD)%",
+            "FILTER_STATE(a:FOO)%",
+            "COMMON_DURATION(DS_RX_BEG)%",
+            "COMMON_DURATION(a:b:s)%",
+            "ENVIRONMENT%",
+            "LISTENER_NAME(x)%",
+            "CEL(request.path)%",
         ] {
             assert!(Operator::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn arguments_end_where_the_operator_may_end() {
+        for (text, length) in [
+            ("PROTOCOL()% rest", 11),
+            ("REQ(a):3%", 9),
+            ("COALESCE({\"operators\": [{\"command\": \"REQ\", \"param\": \"a\"}, \"PROTOCOL\"]}):4%", 74),
+            ("ENVIRONMENT(a)(b)%", 18),
+            ("COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%", 40),
+            ("METADATA(CLUSTER:istio:services):10%", 36),
+        ] {
+            assert_eq!(Operator::parse(text).map(|(_, length)| length).ok(), Some(length), "{text}");
         }
     }
 }

@@ -7,7 +7,10 @@ use crate::proxy::record::{CertificateInfo, TlsInfo};
 
 impl<'a> Scope<'a> {
     pub(super) fn tls(&self, operator: Plain) -> Value<'a> {
-        let of_endpoint = matches!(operator, Plain::UpstreamTlsVersion | Plain::UpstreamTlsCipher);
+        let of_endpoint = matches!(
+            operator,
+            Plain::UpstreamTlsVersion | Plain::UpstreamTlsCipher | Plain::UpstreamTlsGroup | Plain::UpstreamServerName
+        );
         if of_endpoint || upstream_part(operator).is_some() {
             self.upstream_tls(operator)
         } else {
@@ -20,6 +23,9 @@ impl<'a> Scope<'a> {
         match operator {
             Plain::DownstreamTlsVersion => text(tls.version),
             Plain::DownstreamTlsCipher => text(&tls.cipher),
+            Plain::DownstreamTlsGroup => text(tls.group),
+            Plain::DownstreamPeerIssuerFingerprint256 => issuer(tls, |c| &c.sha256),
+            Plain::DownstreamPeerIssuerSerial => issuer(tls, |c| &c.serial),
             Plain::DownstreamPeerChainFingerprints1 => chain(tls, |c| &c.sha1),
             Plain::DownstreamPeerChainFingerprints256 => chain(tls, |c| &c.sha256),
             Plain::DownstreamPeerChainSerials => chain(tls, |c| &c.serial),
@@ -36,6 +42,8 @@ impl<'a> Scope<'a> {
         match (upstream_part(operator), tls.peer(), tls.local.as_deref()) {
             _ if operator == Plain::UpstreamTlsVersion => text(tls.version),
             _ if operator == Plain::UpstreamTlsCipher => text(&tls.cipher),
+            _ if operator == Plain::UpstreamTlsGroup => text(tls.group),
+            _ if operator == Plain::UpstreamServerName => text(&tls.server_name),
             (Some((Whose::Other, part)), Some(certificate), _) => part.of(certificate),
             (Some((Whose::Own, part)), _, Some(certificate)) => part.of(certificate),
             _ => Value::Missing,
@@ -132,4 +140,9 @@ fn upstream_part(operator: Plain) -> Option<(Whose, Part)> {
 fn chain<'a>(tls: &'a TlsInfo, of: impl Fn(&'a CertificateInfo) -> &'a str) -> Value<'a> {
     let all: Vec<&str> = tls.peer.iter().chain(&tls.peer_issuers).map(of).collect();
     if all.is_empty() { Value::Missing } else { Value::Owned(all.join(",")) }
+}
+
+/// What the certificate that signed the client's has.
+fn issuer<'a>(tls: &'a TlsInfo, of: impl Fn(&'a CertificateInfo) -> &'a str) -> Value<'a> {
+    tls.peer_issuers.first().map_or(Value::Missing, |certificate| text(of(certificate)))
 }

@@ -1,15 +1,23 @@
 //! What operators read: the request, the answer, the connection, and how it all went.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+use config_schema::snapshot;
 use ipnet::IpNet;
+use parking_lot::Mutex;
+use rand::rngs::SmallRng;
 
 use super::operator::{Original, Plain};
+use crate::clock::Clock;
 use crate::headers::Headers;
 use crate::message::{RequestHead, is_grpc_content_type};
 use crate::outcome::grpc_status;
+use crate::proxy::admit::request_id;
 use crate::proxy::record::Record;
+use crate::route::CompiledRoute;
+use crate::upstream::{Clusters, Host};
 
 /// Value of an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +30,10 @@ pub enum Value<'a> {
     Owned(String),
     /// A number, which JSON writes as one.
     Number(u64),
+    /// An object or a list, which JSON writes as one.
+    Json(serde_json::Value),
+    /// The same; its text is cut behind so many characters.
+    Cut(serde_json::Value, usize),
 }
 
 impl Value<'_> {
@@ -32,6 +44,31 @@ impl Value<'_> {
             Value::Bytes(bytes) => out.extend_from_slice(bytes),
             Value::Owned(text) => out.extend_from_slice(text.as_bytes()),
             Value::Number(n) => out.extend_from_slice(n.to_string().as_bytes()),
+            Value::Json(json) => out.extend_from_slice(json.to_string().as_bytes()),
+            Value::Cut(json, max) => {
+                out.extend(json.to_string().chars().take(*max).collect::<String>().into_bytes());
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Value::Missing | Value::Bytes([]) => true,
+            Value::Owned(text) => text.is_empty(),
+            Value::Bytes(_) | Value::Number(_) | Value::Json(_) | Value::Cut(..) => false,
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Cuts a text.
+    pub(super) fn limit(self, max: Option<usize>) -> Value<'a> {
+        let Some(max) = max else { return self };
+        match self {
+            Value::Bytes(bytes) => Value::Bytes(&bytes[..max.min(bytes.len())]),
+            Value::Owned(text) => Value::Owned(text.chars().take(max).collect()),
+            Value::Json(json) => Value::Cut(json, max),
+            other => other,
         }
     }
 }
@@ -47,6 +84,21 @@ pub struct Scope<'a> {
     pub trailers: Option<&'a Headers>,
     /// How it went.
     pub record: &'a Record,
+    /// What stands around it.
+    pub around: Around<'a>,
+}
+
+/// What operators may read beside the request itself.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// Tells the time of operators about now.
+    pub clock: Clock,
+    /// For operators that make something up.
+    pub rng: &'a Mutex<SmallRng>,
+    /// The request's route, once it has one.
+    pub route: Option<&'a CompiledRoute>,
+    /// Where its cluster is found.
+    pub clusters: &'a Clusters,
 }
 
 impl<'a> Scope<'a> {
@@ -111,6 +163,7 @@ impl<'a> Scope<'a> {
             | Plain::RequestDuration
             | Plain::RequestTxDuration
             | Plain::ResponseDuration
+            | Plain::UpstreamConnectionPoolReadyDuration
             | Plain::ResponseTxDuration => millis(self.time(operator)),
             Plain::RouteName => text(record.route_name.as_deref().unwrap_or_default()),
             Plain::GrpcStatus => self.grpc_status().map_or(Value::Missing, |n| grpc_name(n, false)),
@@ -118,6 +171,11 @@ impl<'a> Scope<'a> {
             Plain::GrpcStatusNumber => self.grpc_status().map_or(Value::Missing, status_number),
             Plain::StreamId => self.request.headers.get("x-request-id").map_or(Value::Missing, |v| Value::Bytes(v)),
             Plain::VirtualClusterName => Value::Missing,
+            Plain::UniqueId => Value::Owned(String::from_utf8_lossy(&request_id(&mut *self.around.rng.lock())).into()),
+            Plain::ListenerName => text(&record.connection.listener),
+            Plain::RouteResolutionCount => Value::Number(u64::from(self.around.route.is_some())),
+            Plain::DownstreamDetectedCloseType => text("Normal"),
+            Plain::DownstreamHandshakeDuration => millis(record.connection.tls.as_ref().map(|tls| tls.handshake)),
             Plain::Hostname => text(&record.connection.hostname),
             _ => self.upstream(operator),
         }
@@ -126,8 +184,14 @@ impl<'a> Scope<'a> {
     fn time(&self, operator: Plain) -> Option<Duration> {
         let record = self.record;
         match operator {
-            Plain::Duration => record.duration,
-            Plain::RequestDuration | Plain::RequestTxDuration => record.request_duration,
+            Plain::Duration => {
+                record.duration.or_else(|| self.around.clock.now().duration_since(record.start_time).ok())
+            }
+            Plain::RequestDuration => record.request_duration,
+            Plain::RequestTxDuration => Some(record.moments.sent?.duration_since(record.moments.begun?)),
+            Plain::UpstreamConnectionPoolReadyDuration => {
+                Some(record.moments.leased?.duration_since(record.moments.wanted?))
+            }
             Plain::ResponseDuration => record.response_duration,
             Plain::ResponseTxDuration => Some(record.duration?.saturating_sub(record.response_duration?)),
             _ => None,
@@ -138,16 +202,32 @@ impl<'a> Scope<'a> {
         let record = self.record;
         match operator {
             Plain::UpstreamProtocol => record.upstream_protocol.map_or(Value::Missing, |v| text(v.as_str())),
-            Plain::UpstreamHost | Plain::UpstreamRemoteAddress | Plain::UpstreamHostName => {
-                text(record.upstream_host())
+            Plain::UpstreamHost | Plain::UpstreamRemoteAddress => match record.upstream_ends.remote() {
+                None => text(record.upstream_host()),
+                remote => display(remote),
+            },
+            Plain::UpstreamHostName => record.upstream.as_ref().map_or(Value::Missing, |host| text(host.host_name())),
+            Plain::UpstreamHostNameWithoutPort => {
+                record.upstream.as_ref().map_or(Value::Missing, |host| text(without_port(host.host_name())))
             }
-            Plain::UpstreamHostsAttempted | Plain::UpstreamHostNamesAttempted => self.attempted(|host| host),
-            Plain::UpstreamHostsAttemptedWithoutPort | Plain::UpstreamHostNamesAttemptedWithoutPort => {
-                self.attempted(|host| host.rsplit_once(':').map_or(host, |(address, _)| address))
+            Plain::UpstreamHostsAttempted => self.attempted(|host| self.address_of(host)),
+            Plain::UpstreamHostNamesAttempted => self.attempted(|host| host.host_name().into()),
+            Plain::UpstreamHostsAttemptedWithoutPort => {
+                self.attempted(|host| without_port(&self.address_of(host)).to_owned().into())
             }
-            Plain::UpstreamRemoteAddressWithoutPort | Plain::UpstreamHostNameWithoutPort => {
-                part(record.upstream_host(), Part::Address)
+            Plain::UpstreamHostNamesAttemptedWithoutPort => {
+                self.attempted(|host| without_port(host.host_name()).into())
             }
+            Plain::UpstreamRemoteAddressWithoutPort if record.upstream_ends.remote().is_some() => {
+                display(record.upstream_ends.remote().map(|address| address.ip()))
+            }
+            Plain::UpstreamRemoteAddressWithoutPort => part(record.upstream_host(), Part::Address),
+            Plain::UpstreamConnectionId => Value::Number(record.upstream_ends.id()),
+            Plain::UpstreamConnectionIdsAttempted => {
+                let ids: Vec<String> = record.upstream_connections.iter().map(u64::to_string).collect();
+                if ids.is_empty() { Value::Missing } else { Value::Owned(ids.join(",")) }
+            }
+            Plain::UpstreamDetectedCloseType if record.upstream_ends.id() > 0 => text("Normal"),
             Plain::UpstreamRemotePort => part(record.upstream_host(), Part::Port),
             // Istio gives clusters an alternative stat name that ends with a semicolon; this operator shows it.
             Plain::UpstreamCluster => match &*record.upstream_cluster {
@@ -181,15 +261,30 @@ impl<'a> Scope<'a> {
             Plain::DownstreamDirectLocalAddressWithoutPort => display(Some(connection.own.ip())),
             Plain::DownstreamDirectLocalPort => number(Some(connection.own.port())),
             Plain::ConnectionId => Value::Number(connection.id),
-            _ => self.tls(operator),
+            _ => match self.size(operator) {
+                Value::Missing => self.tls(operator),
+                size => size,
+            },
         }
     }
 
-    /// The endpoints in the order they were tried.
-    fn attempted(&self, of: impl Fn(&str) -> &str) -> Value<'a> {
-        let record = self.record;
-        let all: Vec<&str> = record.upstream_before.iter().chain(&record.upstream).map(|host| of(&host.name)).collect();
+    /// The endpoints in the order they were tried; one that is tried again is named once.
+    fn attempted<'h>(&'h self, of: impl Fn(&'h Host) -> Cow<'h, str>) -> Value<'a> {
+        let mut all: Vec<Cow<'h, str>> = Vec::new();
+        for host in self.record.upstream_before.iter().chain(&self.record.upstream) {
+            let name = of(host);
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
         if all.is_empty() { Value::Missing } else { Value::Owned(all.join(",")) }
+    }
+
+    /// Where an endpoint is: the last one's name may have led to an address.
+    fn address_of<'h>(&self, host: &'h Host) -> Cow<'h, str> {
+        let last = self.record.upstream.as_ref().is_some_and(|last| std::ptr::eq(&raw const **last, host));
+        let remote = self.record.upstream_ends.remote().filter(|_| last);
+        remote.map_or_else(|| (&*host.name).into(), |remote| remote.to_string().into())
     }
 
     /// The network that an address is in, as in `10.0.0.0/8`.
@@ -201,9 +296,14 @@ impl<'a> Scope<'a> {
         display(network.map(|network| network.trunc()))
     }
 
-    /// When it ended, or began if it has not ended.
+    /// When it ended, or now if it has not ended.
     pub(super) fn emit_time(&self) -> SystemTime {
-        self.record.start_time + self.record.duration.unwrap_or_default()
+        self.record.duration.map_or_else(|| self.around.clock.now(), |duration| self.record.start_time + duration)
+    }
+
+    /// The cluster that was chosen.
+    pub(super) fn cluster(&self) -> Option<&'a snapshot::Cluster> {
+        self.around.clusters.get(&*self.record.upstream_cluster).map(|cluster| &*cluster.spec)
     }
 
     fn access_log_type(&self) -> &'static str {
@@ -247,6 +347,14 @@ impl Value<'_> {
     }
 }
 
+/// A host without its port; a name without one stays as it is.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => name,
+        _ => host,
+    }
+}
+
 enum Part {
     Address,
     Port,
@@ -281,7 +389,7 @@ fn millis<'a>(duration: Option<Duration>) -> Value<'a> {
 }
 
 /// Bytes of a `:status`.
-const STATUS: u64 = 10;
+pub(super) const STATUS: u64 = 10;
 
 /// Bytes of names and values.
 fn size(headers: &Headers) -> u64 {

@@ -36,6 +36,7 @@ names! {
     ACCESS_CONTROL_EXPOSE_HEADERS = "access-control-expose-headers",
     ACCESS_CONTROL_MAX_AGE = "access-control-max-age",
     X_ENVOY_ATTEMPT_COUNT = "x-envoy-attempt-count",
+    X_ENVOY_DECORATOR_OPERATION = "x-envoy-decorator-operation",
     X_ENVOY_EXPECTED_RQ_TIMEOUT_MS = "x-envoy-expected-rq-timeout-ms",
     X_ENVOY_EXTERNAL_ADDRESS = "x-envoy-external-address",
     X_ENVOY_OVERLOADED = "x-envoy-overloaded",

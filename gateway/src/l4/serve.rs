@@ -268,7 +268,8 @@ impl Session {
         self.report_egress();
         let Some(log) = &self.runtime.access_log else { return };
         let request = RequestHead::unread(Version::Http11);
-        log.write(&Scope { request: &request, response: None, trailers: None, record: &self.record });
+        let around = self.worker.around(None, &self.runtime);
+        log.write(&Scope { request: &request, response: None, trailers: None, record: &self.record, around });
     }
 
     /// Tells the report of egress of a connection to a host outside of the mesh.

@@ -133,6 +133,34 @@ pub async fn serve(worker: Arc<Worker>, accepted: Accepted) {
     drop(open);
 }
 
+/// What is known of a connection before it is served.
+struct Begun {
+    id: u64,
+    peer: SocketAddr,
+    local: SocketAddr,
+    own: SocketAddr,
+    accepted: Instant,
+    server_name: String,
+}
+
+impl Begun {
+    fn connection(&self, worker: &Worker, listener: &CompiledListener, tls: Option<TlsInfo>) -> Arc<Connection> {
+        Arc::new(Connection {
+            id: self.id,
+            peer: self.peer,
+            peer_ip: Bytes::from(self.peer.ip().to_string()),
+            local: self.local,
+            own: self.own,
+            dialled: (listener.spec.bind == Bind::Redirected).then_some(self.local),
+            server_name: self.server_name.clone(),
+            tls,
+            hostname: Arc::clone(&worker.shared.hostname),
+            listener: Arc::from(listener.spec.name.as_str()),
+            accepted: self.accepted,
+        })
+    }
+}
+
 async fn establish(
     worker: &Arc<Worker>,
     listener: &CompiledListener,
@@ -169,13 +197,8 @@ async fn establish(
     };
     let server_name = hello.as_ref().and_then(|hello| hello.server_name.clone()).unwrap_or_default();
     let stream = Rewind::new(buffer.freeze(), conn);
-    let id = worker.shared.next_connection_id();
-    let hostname = &worker.shared.hostname;
-    let connection = |tls| {
-        let (server_name, dialled) = (server_name.clone(), redirected.then_some(local));
-        let (peer_ip, hostname) = (Bytes::from(peer.ip().to_string()), Arc::clone(hostname));
-        Arc::new(Connection { id, peer, peer_ip, local, own, dialled, server_name, tls, hostname })
-    };
+    let begun = Begun { id: worker.shared.next_connection_id(), peer, local, own, accepted, server_name };
+    let connection = |tls| begun.connection(worker, listener, tls);
     let handshake = terminate(worker, listener, chain, hello, stream, deadline);
     match &chain.filter {
         Filter::Http(http) => {

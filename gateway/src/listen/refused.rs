@@ -64,6 +64,8 @@ fn log(worker: &Worker, listener: &CompiledListener, refused: &Refused<'_>) {
         server_name: refused.server_name().to_owned(),
         tls: None,
         hostname: Arc::clone(&worker.shared.hostname),
+        listener: Arc::from(listener.spec.name.as_str()),
+        accepted: refused.accepted,
     };
     let open = Instant::now() - refused.accepted;
     let mut record = Record::new(Arc::new(connection), worker.shared.clock.now() - open);
@@ -71,7 +73,8 @@ fn log(worker: &Worker, listener: &CompiledListener, refused: &Refused<'_>) {
     record.details = NO_CHAIN.into();
     record.duration = Some(open);
     let request = RequestHead::unread(Version::Http11);
-    log.write(&Scope { request: &request, response: None, trailers: None, record: &record });
+    let around = worker.around(None, &runtime);
+    log.write(&Scope { request: &request, response: None, trailers: None, record: &record, around });
 }
 
 /// TLS for a host that no server has.

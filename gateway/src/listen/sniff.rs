@@ -94,12 +94,18 @@ pub fn http_request(bytes: &[u8]) -> Option<bool> {
     }
 }
 
+/// A character of a token (RFC 9110 §5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 fn http1_request(bytes: &[u8]) -> Option<bool> {
     let Some(space) = memchr::memchr(b' ', bytes) else {
         return if target::begins_method(bytes) { None } else { Some(false) };
     };
     let (method, rest) = (&bytes[..space], &bytes[space + 1..]);
-    if !target::is_known_method(method) {
+    // Any token is a method here: one that HTTP/1 does not have is answered with 400.
+    if method.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
         return Some(false);
     }
     let Some(end) = memchr::memchr2(b'\r', b'\n', rest) else {
@@ -237,12 +243,13 @@ mod tests {
             ("GET /x\r\n", Some(false)),
             ("GET  HTTP/1.1\r\n", Some(false)),
             ("GET /\u{1}", Some(false)),
-            ("get / HTTP/1.1\r\n", Some(false)),
+            ("get / HTTP/1.1\r\n", Some(true)),
+            ("F@O / HTTP/1.1\r\n", Some(false)),
             ("hello\n", Some(false)),
             ("GETS", Some(false)),
             ("PRI * HTTP/2.0\r\n", None),
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Some(true)),
-            ("PRI * HTTP/1.1\r\n", Some(false)),
+            ("PRI * HTTP/1.1\r\n", Some(true)),
         ] {
             assert_eq!(http_request(bytes.as_bytes()), expected, "{bytes:?}");
         }

@@ -1,6 +1,5 @@
 //! Access logs: Istio's default text and JSON, or a format of one's own, to a file.
 
-use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::Arc;
@@ -10,7 +9,8 @@ use std::time::Duration;
 use config_schema::snapshot::{AccessLog, AccessLogEncoding};
 use parking_lot::{Condvar, Mutex};
 
-use crate::format::{Format, FormatError, Scope, Value};
+use super::json_layout;
+use crate::format::{Format, FormatError, Scope};
 
 /// Istio's default text format.
 const TEXT: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" %RESPONSE_CODE% \
@@ -64,7 +64,7 @@ pub struct AccessLogger {
 
 enum Layout {
     Text(Format),
-    Json(Vec<(String, Format)>),
+    Json(json_layout::Layout),
 }
 
 impl AccessLogger {
@@ -78,7 +78,7 @@ impl AccessLogger {
                 }
                 Layout::Text(Format::parse(&text)?)
             }
-            AccessLogEncoding::Json => Layout::Json(json_fields(spec.format.as_deref())?),
+            AccessLogEncoding::Json => Layout::Json(json_layout(spec.format.as_deref())?),
         };
         Ok(AccessLogger { spec: spec.clone(), layout, sink })
     }
@@ -100,12 +100,8 @@ impl AccessLogger {
         let mut line = Vec::with_capacity(512);
         match &self.layout {
             Layout::Text(format) => format.write(scope, "-", &mut line),
-            Layout::Json(fields) => {
-                let mut object = serde_json::Map::with_capacity(fields.len());
-                for (name, format) in fields {
-                    object.insert(name.clone(), json_value(format, scope));
-                }
-                line.extend_from_slice(serde_json::Value::Object(object).to_string().as_bytes());
+            Layout::Json(layout) => {
+                line.extend_from_slice(layout.fill(scope).to_string().as_bytes());
                 line.push(b'\n');
             }
         }
@@ -113,28 +109,13 @@ impl AccessLogger {
     }
 }
 
-/// A field with one operator keeps its type; any other is text.
-fn json_value(format: &Format, scope: &Scope<'_>) -> serde_json::Value {
-    let Some(operator) = format.as_operator() else {
-        let mut text = Vec::new();
-        format.write(scope, "-", &mut text);
-        return String::from_utf8_lossy(&text).into_owned().into();
+fn json_layout(format: Option<&str>) -> Result<json_layout::Layout, FormatError> {
+    let json = match format {
+        None => JSON.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect(),
+        Some(text) => serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
+            .map_err(|error| FormatError::new(format!("accessLogFormat is not a JSON object: {error}")))?,
     };
-    match operator.evaluate(scope) {
-        Value::Missing => serde_json::Value::Null,
-        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
-        Value::Owned(text) => text.into(),
-        Value::Number(n) => n.into(),
-    }
-}
-
-fn json_fields(format: Option<&str>) -> Result<Vec<(String, Format)>, FormatError> {
-    let Some(text) = format else {
-        return JSON.iter().map(|(name, value)| Ok(((*name).to_owned(), Format::parse(value)?))).collect();
-    };
-    let fields: BTreeMap<String, String> = serde_json::from_str(text)
-        .map_err(|error| FormatError::new(format!("accessLogFormat is not a JSON object of strings: {error}")))?;
-    fields.into_iter().map(|(name, value)| Ok((name, Format::parse(&value)?))).collect()
+    json_layout::Layout::parse(json.into())
 }
 
 /// Where lines go.

@@ -5,6 +5,7 @@ mod cardinality;
 mod clusters;
 pub mod egress;
 mod istio;
+mod json_layout;
 pub mod learned;
 mod process;
 

@@ -89,7 +89,7 @@ fn check_http2_fields(request: &mut RequestHead, options: &HttpOptions) -> Resul
 }
 
 /// A random UUID (RFC 9562, version 4).
-fn request_id(rng: &mut impl Rng) -> Bytes {
+pub(crate) fn request_id(rng: &mut impl Rng) -> Bytes {
     let mut bytes = [0u8; 16];
     rng.fill_bytes(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;

@@ -128,7 +128,9 @@ impl<D: Downstream> Exchange<'_, D> {
                 }
                 Poll::Ready(Ok(Piece::End(trailers))) => {
                     mirrors.end();
-                    self.record.request_duration = Some(Instant::now() - self.started);
+                    let now = Instant::now();
+                    self.record.request_duration.get_or_insert(now - self.started);
+                    self.record.moments.sent = Some(now);
                     stream.end_request(trailers);
                 }
             }

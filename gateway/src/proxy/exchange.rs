@@ -16,12 +16,12 @@ use super::body::RequestBody;
 use super::downstream::{Downstream, Gone};
 use super::forward_proxy::{Denied, ForwardPolicy};
 use super::local_reply::LocalReply;
-use super::record::{Connection, Record};
+use super::record::{Connection, HeadSize, Record};
 use super::response::{self, Finishing};
 use super::timers::Alarm;
 use super::worker::Worker;
 use crate::config::Runtime;
-use crate::format::Scope;
+use crate::format::{Around, Scope};
 use crate::headers::{Headers, names};
 use crate::message::{BodyLength, RequestHead, ResponseHead, Version};
 use crate::outcome::{Flag, Outcome, ProtocolError};
@@ -113,6 +113,11 @@ impl<'a, D: Downstream> Exchange<'a, D> {
     ) -> Self {
         let mut record = Record::new(Arc::clone(connection), worker.shared.clock.now());
         record.protocol = Some(arrived.head.version);
+        record.received_head = HeadSize::of_request(&arrived.head);
+        let started = Instant::now();
+        record.moments.begun = Some(started);
+        // A request without a body is there as soon as its head is.
+        record.request_duration = arrived.length.is_none().then_some(Duration::ZERO);
         Exchange {
             worker,
             runtime: arrived.runtime,
@@ -123,7 +128,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             length: arrived.length,
             body: RequestBody::new(arrived.length.is_none()),
             record,
-            started: Instant::now(),
+            started,
             route: None,
             destination: 0,
             origin: None,
@@ -237,8 +242,17 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         policy.request(self.request.authority_str(), default_port).cloned()
     }
 
+    /// What operators may read beside the request.
+    pub(super) fn around(&self) -> Around<'_> {
+        self.worker.around(self.route.as_deref(), &self.runtime)
+    }
+
     fn take_route(&mut self, route: Arc<CompiledRoute>) {
         self.record.route_name = Some(Arc::clone(&route.name));
+        if !route.spec.operation.is_empty() {
+            let operation = Bytes::copy_from_slice(route.spec.operation.as_bytes());
+            self.request.headers.set(names::X_ENVOY_DECORATOR_OPERATION, operation);
+        }
         self.route = Some(route);
     }
 
@@ -429,7 +443,8 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             }
             ops.remove_from(headers);
             let response = Some((status, &*headers));
-            let scope = Scope { request: &self.request, response, trailers: None, record: &self.record };
+            let around = self.worker.around(Some(&route), &self.runtime);
+            let scope = Scope { request: &self.request, response, trailers: None, record: &self.record, around };
             ops.compute(&scope).apply_to_response(headers);
         };
         if let Some((_, destination)) = route.ops.destinations.get(self.destination) {

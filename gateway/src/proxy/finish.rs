@@ -39,6 +39,7 @@ impl<D: Downstream> Exchange<'_, D> {
             response: self.response.as_ref().map(|headers| (self.record.response_code, headers)),
             trailers: self.trailers.as_ref(),
             record: &self.record,
+            around: self.around(),
         };
         tell(self.worker, &self.runtime, &scope);
         now
@@ -63,7 +64,8 @@ pub(super) fn unanswered(worker: &Worker, connection: &Arc<Connection>, version:
     }
     let request = RequestHead::unread(version);
     let runtime = worker.shared.store.load();
-    tell(worker, &runtime, &Scope { request: &request, response: None, trailers: None, record: &record });
+    let around = worker.around(None, &runtime);
+    tell(worker, &runtime, &Scope { request: &request, response: None, trailers: None, record: &record, around });
 }
 
 fn tell(worker: &Worker, runtime: &Runtime, scope: &Scope<'_>) {

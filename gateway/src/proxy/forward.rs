@@ -163,8 +163,14 @@ impl<D: Downstream> Exchange<'_, D> {
             return;
         }
         ops.remove_from(&mut self.request.headers);
-        let computed =
-            ops.compute(&Scope { request: &self.request, response: None, trailers: None, record: &self.record });
+        let around = self.around();
+        let computed = ops.compute(&Scope {
+            request: &self.request,
+            response: None,
+            trailers: None,
+            record: &self.record,
+            around,
+        });
         computed.apply_to_request(&mut self.request.headers);
     }
 
@@ -234,7 +240,9 @@ impl<D: Downstream> Exchange<'_, D> {
     ) -> AttemptEnd {
         self.record.attempts += u32::from(!forwarding.tried.is_empty());
         forwarding.tried.push(Arc::clone(host));
-        self.record.upstream = Some(Arc::clone(host));
+        let before = self.record.upstream.replace(Arc::clone(host));
+        self.record.upstream_before.extend(before.filter(|before| before.name != host.name));
+        self.record.moments.wanted = Some(Instant::now());
         if self.record.attempts > 1 {
             self.count_attempt(self.record.attempts);
             let left =
@@ -251,6 +259,8 @@ impl<D: Downstream> Exchange<'_, D> {
             Err(outcome) => return AttemptEnd::Done(outcome),
         };
         self.record.upstream_ends = lease.ends.clone();
+        self.record.upstream_connections.push(lease.ends.id());
+        self.record.moments.leased = Some(Instant::now());
         self.record.upstream_protocol = Some(lease.stream.version());
         forwarding.cluster.observe(host, Observed::Connected, now);
         let cluster = Arc::clone(&forwarding.cluster);

@@ -140,6 +140,7 @@ fn route(spec: &ForwardProxy, destination: &ForwardDestination) -> Result<Compil
         response_headers: Default::default(),
         cors: None,
         fault: None,
+        operation: String::new(),
     };
     CompiledRoute::new(&Arc::new(route), &mut Interner::default())
 }

@@ -1,6 +1,6 @@
 //! One request from head to last byte: checks, headers, routing, policies, forwarding, answer, record.
 
-mod admit;
+pub(crate) mod admit;
 mod attempt;
 mod body;
 mod connect;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
+use tokio::time::Instant;
 
 use crate::message::Version;
 use crate::outcome::Flags;
@@ -33,6 +35,10 @@ pub struct Connection {
     pub tls: Option<TlsInfo>,
     /// Name of this machine or pod.
     pub hostname: Arc<str>,
+    /// Name of the listener that took it.
+    pub listener: Arc<str>,
+    /// When it was accepted.
+    pub accepted: Instant,
 }
 
 /// A terminated TLS connection.
@@ -42,6 +48,10 @@ pub struct TlsInfo {
     pub version: &'static str,
     /// OpenSSL name of the cipher suite.
     pub cipher: String,
+    /// OpenSSL name of the group of the key exchange; empty if there was none.
+    pub group: &'static str,
+    /// How long the handshake took.
+    pub handshake: Duration,
     /// ALPN that was agreed on.
     pub alpn: Option<Vec<u8>>,
     /// The client's certificate.
@@ -132,6 +142,36 @@ pub struct Record {
     pub attempts: u32,
     /// gRPC status of the answer, if it is a gRPC answer.
     pub grpc_status: Option<u16>,
+    /// Points in time that durations are measured between.
+    pub moments: Moments,
+    /// Numbers of the upstream connections that requests were sent on.
+    pub upstream_connections: SmallVec<[u64; 1]>,
+    /// Size of the request's head as it came.
+    pub received_head: HeadSize,
+    /// Size of the head of the answer as it came; of the last one.
+    pub answer_head: HeadSize,
+}
+
+/// When things happened; `None`: they have not.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Moments {
+    /// The request began.
+    pub begun: Option<Instant>,
+    /// A connection was asked for.
+    pub wanted: Option<Instant>,
+    /// There was one: the request's first byte was sent.
+    pub leased: Option<Instant>,
+    /// The request's last byte was sent.
+    pub sent: Option<Instant>,
+}
+
+/// Bytes of a head.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeadSize {
+    /// Of the fields: names and values, and over HTTP/1 three more for each (four in what we send), as Envoy counts.
+    pub fields: u64,
+    /// Of all of it on the wire. HTTP/2 compresses: there these are the bytes before.
+    pub wire: u64,
 }
 
 thread_local! {
@@ -170,6 +210,10 @@ impl Record {
             upstream_protocol: None,
             attempts: 0,
             grpc_status: None,
+            moments: Moments::default(),
+            upstream_connections: SmallVec::new(),
+            received_head: HeadSize::default(),
+            answer_head: HeadSize::default(),
         }
     }
 }

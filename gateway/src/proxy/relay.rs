@@ -11,6 +11,7 @@ use super::downstream::{Downstream, Gone};
 use super::exchange::Exchange;
 use super::forward::{Forwarding, now};
 use super::mirror::Mirrors;
+use super::record::HeadSize;
 use super::timers::earliest;
 use crate::headers::{inline, names, number};
 use crate::message::{BodyLength, Frame, ResponseHead};
@@ -92,6 +93,7 @@ impl<D: Downstream> Exchange<'_, D> {
     fn prepare_answer(&mut self, head: &mut ResponseHead, length: BodyLength) -> BodyLength {
         let elapsed = self.started.elapsed();
         self.record.response_duration = Some(elapsed);
+        self.record.answer_head = HeadSize::of_answer(head, self.record.upstream_protocol);
         self.record.response_code = head.status;
         self.record.details = Outcome::ViaUpstream.details();
         if self.runtime.settings.http.debug_headers {

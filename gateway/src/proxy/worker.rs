@@ -8,11 +8,13 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use crate::clock::Clock;
-use crate::config::Store;
+use crate::config::{Runtime, Store};
 use crate::dns::Dns;
+use crate::format::Around;
 use crate::listen::original_dst::OriginalDestination;
 use crate::net::Dialer;
 use crate::observe::Observer;
+use crate::route::CompiledRoute;
 use crate::upstream::pool::{Pool, Pools};
 
 /// Shared by all workers.
@@ -95,5 +97,10 @@ impl Worker {
             shared,
             rng: Mutex::new(SmallRng::seed_from_u64(seed)),
         }
+    }
+
+    /// What operators may read beside a request.
+    pub fn around<'a>(&'a self, route: Option<&'a CompiledRoute>, runtime: &'a Runtime) -> Around<'a> {
+        Around { clock: self.shared.clock, rng: &self.rng, route, clusters: &runtime.clusters }
     }
 }

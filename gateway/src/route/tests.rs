@@ -132,6 +132,7 @@ fn compile(routes: &[RouteMatch]) -> RouteTable {
             response_headers: HeaderOps::default(),
             cors: None,
             fault: None,
+            operation: String::new(),
         })
     };
     let virtual_host = VirtualHost {

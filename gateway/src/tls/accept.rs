@@ -4,10 +4,12 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use boring::ssl::{SslContext, SslContextBuilder, SslMethod};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::certificate::{KeyPair, describe, escape_pem};
 use super::server::{Chosen, ServerTls};
@@ -89,7 +91,8 @@ pub async fn handshake(
     hello: &ClientHello,
     stream: Rewind<Conn>,
 ) -> Result<(DownstreamIo, TlsInfo), TlsError> {
-    match tls.choose(hello) {
+    let begun = Instant::now();
+    let mut done = match tls.choose(hello) {
         None => Err(TlsError::new("no certificate to serve")),
         Some(Chosen::Rustls(pair, config)) => {
             let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(config));
@@ -105,7 +108,11 @@ pub async fn handshake(
             let info = boring_info(stream.ssl(), pair, tls);
             Ok((DownstreamIo::Boring(Box::new(stream)), info))
         }
+    };
+    if let Ok((_, info)) = &mut done {
+        info.handshake = begun.elapsed();
     }
+    done
 }
 
 /// Reads what is no ClientHello as far as it takes to say so: with the alert that BoringSSL has for it, as Envoy answers,
@@ -128,6 +135,8 @@ fn rustls_info(session: &rustls::ServerConnection, pair: &KeyPair, tls: &ServerT
     TlsInfo {
         version: suites::version_name(session.protocol_version()),
         cipher: session.negotiated_cipher_suite().map(|s| suites::openssl_name(s.suite())).unwrap_or_default(),
+        group: session.negotiated_key_exchange_group().map_or("", |group| suites::group_name(group.name())),
+        handshake: Duration::ZERO,
         alpn: session.alpn_protocol().map(<[u8]>::to_vec),
         peer: chain.first().and_then(|leaf| describe(leaf)),
         peer_issuers: chain.iter().skip(1).filter_map(|certificate| describe(certificate)).collect(),
@@ -143,6 +152,8 @@ fn boring_info(ssl: &boring::ssl::SslRef, pair: &KeyPair, tls: &ServerTls) -> Tl
     TlsInfo {
         version: ssl.version_str(),
         cipher: ssl.current_cipher().map(|cipher| cipher.name().to_owned()).unwrap_or_default(),
+        group: ssl.curve_name().unwrap_or_default(),
+        handshake: Duration::ZERO,
         alpn: ssl.selected_alpn_protocol().map(<[u8]>::to_vec),
         peer: chain.first().and_then(|leaf| describe(leaf)),
         peer_issuers: chain.iter().skip(1).filter_map(|certificate| describe(certificate)).collect(),

@@ -110,7 +110,7 @@ impl ClientTls {
         };
         let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
         let stream = connector.connect(name, conn).await.map_err(TlsError::new)?;
-        let known = EndpointTls::new(stream.get_ref().1, self.certificate.clone());
+        let known = EndpointTls::new(stream.get_ref().1, server_name, self.certificate.clone());
         Ok((stream, known))
     }
 }

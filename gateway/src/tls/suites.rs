@@ -60,6 +60,18 @@ pub(super) fn version_name(version: Option<rustls::ProtocolVersion>) -> &'static
     }
 }
 
+/// OpenSSL's name of a negotiated group.
+pub(super) fn group_name(group: NamedGroup) -> &'static str {
+    match group {
+        NamedGroup::X25519MLKEM768 => "X25519MLKEM768",
+        NamedGroup::X25519 => "X25519",
+        NamedGroup::secp256r1 => "P-256",
+        NamedGroup::secp384r1 => "P-384",
+        NamedGroup::secp521r1 => "P-521",
+        _ => "",
+    }
+}
+
 /// OpenSSL's name of a negotiated suite.
 pub(super) fn openssl_name(suite: CipherSuite) -> String {
     if let Some((name, _)) = SUITES.iter().find(|(_, known)| *known == suite) {

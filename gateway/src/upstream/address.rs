@@ -17,16 +17,26 @@ pub(super) async fn dial(
     cluster: &Cluster,
     host: &Host,
     options: &DialOptions,
-) -> io::Result<(Conn, Option<SocketAddr>)> {
+) -> io::Result<Dialled> {
     let EndpointAddress::Host(name, port) = &host.spec.address else {
-        return dialer.dial(&host.spec.address, options).await;
+        let (conn, local) = dialer.dial(&host.spec.address, options).await?;
+        return Ok(Dialled { conn, local, remote: None });
     };
     let addresses = match cluster.addresses(name, *port) {
         Ok(addresses) => addresses,
         Err(refusal) => return Err(io::Error::new(io::ErrorKind::PermissionDenied, refusal.details())),
     };
-    let (conn, local, _) = race(dialer, &interleave(&addresses), options).await?;
-    Ok((conn, local))
+    let (conn, local, remote) = race(dialer, &interleave(&addresses), options).await?;
+    Ok(Dialled { conn, local, remote: Some(remote) })
+}
+
+/// A connection to an endpoint.
+pub(super) struct Dialled {
+    pub(super) conn: Conn,
+    /// Our address.
+    pub(super) local: Option<SocketAddr>,
+    /// The address of a name that took it; `None` where the endpoint is an address itself.
+    pub(super) remote: Option<SocketAddr>,
 }
 
 impl Cluster {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use config_schema::snapshot::ProxyProtocolVersion;
 use tokio::io::AsyncWriteExt;
@@ -10,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::circuit_breaker::{ConnectionGuard, Overflows, PendingGuard};
 use super::cluster::Cluster;
-use super::ends::Ends;
+use super::ends::{Ends, Opening};
 use super::host::Host;
 use super::pool::Life;
 use super::stream::UpstreamIo;
@@ -98,14 +99,16 @@ pub(super) async fn open(
     inner: Inner,
 ) -> Result<(UpstreamIo, Ends), ConnectFailure> {
     let spec = &wanted.cluster.spec;
-    let deadline = Instant::now() + spec.pool.connect_timeout;
+    let begun = Instant::now();
+    let deadline = begun + spec.pool.connect_timeout;
     let options = DialOptions { keepalive: spec.pool.tcp_keepalive.clone() };
     let dialed = timeout_at(deadline, super::address::dial(dialer, wanted.cluster, wanted.host, &options)).await;
-    let (mut conn, local) = match dialed {
+    let super::address::Dialled { mut conn, local, remote } = match dialed {
         Ok(Ok(dialed)) => dialed,
         Ok(Err(error)) => return Err(ConnectFailure::new(DialError::Io(error))),
         Err(_) => return Err(ConnectFailure::timeout()),
     };
+    let connected = Instant::now();
     if let Some(version) = spec.proxy_protocol {
         send_proxy_header(&mut conn, version, wanted.addresses).await.map_err(ConnectFailure::new)?;
     }
@@ -122,8 +125,14 @@ pub(super) async fn open(
             Err(_) => return Err(ConnectFailure::timeout()),
         },
     };
-    Ok((io, Ends { local, tls: tls_known }))
+    let secured = tls_known.is_some().then(Instant::now);
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    let opening = Some(Arc::new(Opening { id, remote, begun, connected, secured }));
+    Ok((io, Ends { local, tls: tls_known, opening }))
 }
+
+/// Numbers connections.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 async fn send_proxy_header(
     conn: &mut Conn,

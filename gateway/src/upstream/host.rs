@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use config_schema::snapshot::{Endpoint, Health, Locality};
+use config_schema::snapshot::{Endpoint, EndpointAddress, Health, Locality};
 
 use super::outlier::Failures;
 
@@ -24,6 +24,15 @@ pub struct Host {
 }
 
 impl Host {
+    /// The name that it was found by, or its address.
+    pub fn host_name(&self) -> &str {
+        match (&self.spec.found_by, &self.spec.address) {
+            (Some(name), _) => name,
+            (None, EndpointAddress::Host(name, _)) => name,
+            (None, EndpointAddress::Socket(_) | EndpointAddress::Unix(_)) => &self.name,
+        }
+    }
+
     /// May be chosen: its source says so, it is not ejected, and it passes its health checks if there are any.
     pub fn is_healthy(&self) -> bool {
         self.spec.health == Health::Healthy && !self.state.is_ejected() && !self.state.failed_checks()

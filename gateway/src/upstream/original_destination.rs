@@ -87,6 +87,7 @@ fn host(address: SocketAddr, mesh_tls: bool, now: Instant) -> Host {
             mesh_tls,
             service_account: None,
             workload: Arc::new(Workload::default()),
+            found_by: None,
         },
         locality: Arc::default(),
         priority: 0,

@@ -27,6 +27,7 @@ pub fn endpoint(number: usize, weight: u32) -> Endpoint {
         mesh_tls: false,
         service_account: None,
         workload: Arc::new(Workload::default()),
+        found_by: None,
     }
 }
 

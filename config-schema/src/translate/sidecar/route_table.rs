@@ -246,11 +246,11 @@ impl<'l, 'b, 'r> PortHosts<'l, 'b, 'r> {
             hash_policy: hash.into_iter().collect(),
             ..Forward::default()
         };
-        route(source, forward)
+        route(source, format!("{}:{}/*", service.host, port.number), forward)
     }
 }
 
-fn route(source: ObjectRef, forward: Forward) -> Route {
+fn route(source: ObjectRef, operation: String, forward: Forward) -> Route {
     Route {
         name: Arc::default(),
         source: Arc::new(source),
@@ -260,6 +260,7 @@ fn route(source: ObjectRef, forward: Forward) -> Route {
         response_headers: Default::default(),
         cors: None,
         fault: None,
+        operation,
     }
 }
 

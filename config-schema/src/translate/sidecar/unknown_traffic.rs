@@ -108,6 +108,7 @@ impl UnknownTraffic {
             response_headers: Default::default(),
             cors: None,
             fault: None,
+            operation: String::new(),
         };
         VirtualHost {
             name: name.to_owned(),
