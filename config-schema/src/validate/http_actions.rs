@@ -263,7 +263,7 @@ fn regex_rewrite(rewrite: &RegexRewrite, path: PathRef<'_>, report: &mut Report<
                 format!("\\{highest} refers to a group that the expression does not have; nothing is rewritten");
             report.warning(path.key("rewrite"), "regex", message);
         }
-        Err(error) => report.warning(path.key("rewrite"), "regex", format!("{error}; nothing is rewritten")),
+        Err(error) => report.warning(path.key("rewrite"), "regex", format!("{error}; what comes after it is left out")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::fields::is_token_byte;
 use crate::message::BodyLength;
 
 /// A chunk-size line or the trailer section may not be longer than this.
@@ -104,13 +105,19 @@ impl BodyDecoder {
             BodyDecoder::ChunkEnd if line.is_empty() => Ok(BodyDecoder::ChunkSize),
             BodyDecoder::ChunkEnd => Err(BodyError),
             BodyDecoder::Trailers if line.is_empty() => Ok(BodyDecoder::Done),
-            BodyDecoder::Trailers if memchr::memchr(b':', line).is_none_or(|colon| colon == 0) => Err(BodyError),
-            BodyDecoder::Trailers => Ok(BodyDecoder::Trailers),
+            BodyDecoder::Trailers if is_field(line) => Ok(BodyDecoder::Trailers),
+            BodyDecoder::Trailers => Err(BodyError),
             BodyDecoder::Done | BodyDecoder::Length(_) | BodyDecoder::UntilClose | BodyDecoder::ChunkData(_) => {
                 Ok(self)
             }
         }
     }
+}
+
+/// A name, which is a token, and a colon.
+fn is_field(line: &[u8]) -> bool {
+    let name = memchr::memchr(b':', line).map_or(&[][..], |colon| &line[..colon]);
+    !name.is_empty() && name.iter().all(|byte| is_token_byte(*byte))
 }
 
 /// Up to `left` bytes; `None` if there are none.
@@ -177,9 +184,15 @@ mod tests {
 
     #[test]
     fn broken_chunks() {
-        for input in
-            [&b"zz\r\n"[..], b"5\r\nhelloXX\r\n", b"-1\r\n", b"\r\n", b"11111111111111111\r\n", b"0\r\nnocolon\r\n"]
-        {
+        for input in [
+            &b"zz\r\n"[..],
+            b"0\r\nx y: 1\r\n\r\n",
+            b"5\r\nhelloXX\r\n",
+            b"-1\r\n",
+            b"\r\n",
+            b"11111111111111111\r\n",
+            b"0\r\nnocolon\r\n",
+        ] {
             assert_eq!(decode_all(BodyLength::Streamed, input), Err(BodyError), "{input:?}");
         }
     }

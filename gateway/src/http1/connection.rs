@@ -57,10 +57,8 @@ fn sanitize_te(headers: &mut Headers) -> bool {
     true
 }
 
-/// Whether a `te` value has the token `trailers`, with or without parameters.
-pub fn allows_trailers(te: &[u8]) -> bool {
-    te.split(|b| *b == b',').any(|part| {
-        let token = part.split(|b| *b == b';').next().unwrap_or(part);
-        token.trim_ascii().eq_ignore_ascii_case(b"trailers")
-    })
+/// Whether a `te` value has the token `trailers`; with parameters only if it stands alone.
+fn allows_trailers(te: &[u8]) -> bool {
+    let is_trailers = |word: &[u8]| word.trim_ascii().eq_ignore_ascii_case(b"trailers");
+    te.split(|b| *b == b',').any(is_trailers) || te.split(|b| *b == b';').next().is_some_and(is_trailers)
 }

@@ -90,7 +90,7 @@ fn absolute(raw: &Bytes, tls: bool) -> Result<Target, ProtocolError> {
     let host_end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let host_start = memchr::memrchr(b'@', &rest[..host_end]).map_or(0, |at| at + 1);
     let authority = rest.slice(host_start..host_end);
-    if authority.is_empty() {
+    if !is_host(&authority) {
         return Err(ProtocolError::INVALID_URL);
     }
     if scheme != b"http" && scheme != b"https" {
@@ -102,6 +102,22 @@ fn absolute(raw: &Bytes, tls: bool) -> Result<Target, ProtocolError> {
     let path = if host_end == rest.len() { Bytes::from_static(b"/") } else { rest.slice(host_end..) };
     let scheme = Bytes::from_static(if scheme == b"https" { b"https" } else { b"http" });
     Ok(Target { scheme, authority: Some(authority), path })
+}
+
+/// `host[:port]`, as http-parser takes it in an absolute form: letters, digits, dots and hyphens, or an address in brackets.
+fn is_host(authority: &[u8]) -> bool {
+    let end = match authority.first() {
+        Some(b'[') => memchr::memchr(b']', authority).map_or(0, |end| end + 1),
+        _ => authority.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')).count(),
+    };
+    match authority.get(end) {
+        None => end > 0,
+        Some(b':') if end > 0 => {
+            let port = std::str::from_utf8(&authority[end + 1..]).unwrap_or_default();
+            port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        }
+        Some(_) => false,
+    }
 }
 
 /// The characters that a target may have, as http-parser judged.

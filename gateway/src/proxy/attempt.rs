@@ -12,7 +12,7 @@ use super::exchange::Exchange;
 use super::forward::Forwarding;
 use super::mirror::Mirrors;
 use super::timers::earliest;
-use crate::headers::names;
+use crate::headers::{Headers, names};
 use crate::message::{BodyLength, ResponseHead, Version};
 use crate::outcome::{Outcome, ResetReason};
 use crate::upstream::UpstreamStream;
@@ -145,14 +145,7 @@ impl<D: Downstream> Exchange<'_, D> {
     fn upstream_length(&mut self, http1: bool) -> BodyLength {
         let headers = &mut self.request.headers;
         headers.remove("transfer-encoding");
-        let length = match self.length {
-            // Over HTTP/2 the length may be known all the same.
-            BodyLength::Streamed => headers
-                .get("content-length")
-                .and_then(|value| crate::http1::fields::decimal(value))
-                .map_or(BodyLength::Streamed, BodyLength::Exact),
-            other => other,
-        };
+        let length = framed(headers, self.length);
         if http1 {
             match length {
                 BodyLength::Streamed => headers.append(names::TRANSFER_ENCODING, Bytes::from_static(b"chunked")),
@@ -167,6 +160,28 @@ impl<D: Downstream> Exchange<'_, D> {
         );
         length
     }
+}
+
+/// The length that a body of `length` is sent with. An operation may have taken the field away, or set another, and a
+/// backend that believes a wrong one takes the rest of the body for a request.
+pub(super) fn framed(headers: &mut Headers, length: BodyLength) -> BodyLength {
+    let actual = match length {
+        BodyLength::None => 0,
+        BodyLength::Exact(n) => n,
+        BodyLength::Streamed => {
+            headers.remove("content-length");
+            return BodyLength::Streamed;
+        }
+        BodyLength::UntilClose => return length,
+    };
+    match headers.get("content-length") {
+        Some(told) if crate::http1::fields::decimal(told) == Some(actual) => return length,
+        Some(_) => {
+            headers.remove("content-length");
+        }
+        None => {}
+    }
+    if actual == 0 { BodyLength::None } else { BodyLength::Streamed }
 }
 
 /// Why sending stopped.

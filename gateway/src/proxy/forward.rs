@@ -136,9 +136,10 @@ impl<D: Downstream> Exchange<'_, D> {
         }
         self.apply_request_ops(&route.ops.request);
         self.rewrite_host(forward.host_rewrite.as_ref());
-        if let Some(rewrite) = &route.path_rewrite {
-            let original = self.request.path.clone();
-            self.request.path = rewrite.apply(&original);
+        if let Some(rewrite) = &route.path_rewrite
+            && let Some(rewritten) = rewrite.apply(&self.request.path)
+        {
+            let original = std::mem::replace(&mut self.request.path, rewritten);
             self.request.headers.set(names::X_ENVOY_ORIGINAL_PATH, original);
         }
     }

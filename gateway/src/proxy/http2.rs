@@ -175,8 +175,17 @@ enum Event {
 /// What HTTP/2 lets through and Envoy does not.
 fn readable(request: http::Request<RecvStream>, tls: bool) -> Result<(RequestHead, RecvStream), ProtocolError> {
     let (parts, body) = request.into_parts();
+    // RFC 9113 §8.3.1: no user information.
+    let is_authority = |host: &[u8]| !host.is_empty() && !host.contains(&b'@');
+    let host = parts.headers.get(http::header::HOST).is_none_or(|host| is_authority(host.as_bytes()));
+    let lengths = parts.headers.get_all(http::header::CONTENT_LENGTH).iter().count();
     let head = request_head(parts, tls);
-    if head.authority.is_none() {
+    let Some(authority) = &head.authority else { return Err(ProtocolError::MESSAGING_RULE_H2) };
+    if !host || !is_authority(authority) || lengths > 1 {
+        return Err(ProtocolError::INVALID_HEADER_FIELD_H2);
+    }
+    let asterisk = &head.method[..] == b"OPTIONS" && &head.path[..] == b"*";
+    if head.path.first().is_some_and(|first| *first != b'/') && !asterisk {
         return Err(ProtocolError::MESSAGING_RULE_H2);
     }
     // RFC 9113 §8.2.2: nothing else may stand there.

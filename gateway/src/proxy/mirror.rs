@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use rand::Rng;
 use tokio::time::timeout;
 
+use super::attempt::framed;
 use super::downstream::Downstream;
 use super::exchange::Exchange;
 use super::forward::now;
@@ -167,6 +168,7 @@ impl Copy {
         self.cluster.observe(&host, Observed::Connected, now);
         let limits = &self.cluster.spec.circuit_breakers;
         let _guard = RequestGuard::try_new(&self.cluster.state, limits, now).ok_or(ResetReason::Overflow)?;
+        self.length = framed(&mut self.request.headers, self.length);
         if !http2 && self.length == BodyLength::Streamed {
             self.request.headers.append(names::TRANSFER_ENCODING, Bytes::from_static(b"chunked"));
         }

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use config_schema::snapshot::ListenerClass;
 
 use crate::headers::{Headers, names};
-use crate::http1::connection::allows_trailers;
 use crate::message::RequestHead;
 
 /// Fields that steer the proxy and that a client may not set.
@@ -46,11 +45,13 @@ const OF_THE_MESH: &[&str] = &[
 /// Removes them from a request.
 pub(super) fn request(request: &mut RequestHead, upgrade: bool, class: ListenerClass) {
     let inside = class == ListenerClass::SidecarOutbound;
-    let keep_te = request.headers.get("te").is_some_and(|te| allows_trailers(te));
+    let mut te = request.headers.get_all("te").peekable();
+    let empty_te = te.peek().is_some_and(|te| te.is_empty());
+    let keep_te = te.flat_map(|te| te.split(|b| *b == b',')).any(|word| word.trim_ascii() == b"trailers");
     request.headers.retain(|name, _| match name.as_bytes() {
         b"connection" | b"upgrade" => upgrade,
         b"keep-alive" | b"proxy-connection" | b"transfer-encoding" => false,
-        b"te" => upgrade || keep_te,
+        b"te" => upgrade || keep_te || empty_te,
         other if other.starts_with(b"x-envoy-") => {
             let kept = inside && OF_THE_MESH.contains(&name.as_str());
             (kept || !CONTROL.contains(&name.as_str())) && !other.starts_with(b"x-envoy-peer-metadata")

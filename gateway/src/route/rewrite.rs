@@ -17,8 +17,8 @@ enum Rewrite {
     Splice { matched: usize, with: Box<[u8]> },
     /// Replace the whole path.
     Whole(Box<[u8]>),
-    /// Replace all occurrences.
-    Regex { pattern: Regex, substitution: Vec<Piece> },
+    /// Replace all occurrences; without a substitution none.
+    Regex { pattern: Regex, substitution: Option<Vec<Piece>> },
 }
 
 #[derive(Debug)]
@@ -32,7 +32,9 @@ impl PathRewriter {
     pub fn new(rewrite: &PathRewrite, route: &RouteMatch) -> Result<Self, CompileError> {
         Ok(PathRewriter(match rewrite {
             PathRewrite::Regex { pattern, substitution } => {
-                Rewrite::Regex { pattern: re2::search(pattern)?, substitution: pieces(substitution)? }
+                let pattern = re2::search(pattern)?;
+                let substitution = pieces(substitution, pattern.captures_len());
+                Rewrite::Regex { pattern, substitution }
             }
             PathRewrite::Prefix(with) => {
                 let with = with.as_bytes().into();
@@ -48,8 +50,8 @@ impl PathRewriter {
         }))
     }
 
-    /// The new path, with the query of the old one.
-    pub fn apply(&self, path_and_query: &Bytes) -> Bytes {
+    /// The new path, with the query of the old one; `None` if an expression leaves nothing of the path, which then stays.
+    pub fn apply(&self, path_and_query: &Bytes) -> Option<Bytes> {
         let split = memchr::memchr(b'?', path_and_query).unwrap_or(path_and_query.len());
         let (path, query) = path_and_query.split_at(split);
         let mut out = Vec::with_capacity(path_and_query.len() + 16);
@@ -59,10 +61,16 @@ impl PathRewriter {
                 out.extend_from_slice(path.get(*matched..).unwrap_or_default());
             }
             Rewrite::Whole(with) => out.extend_from_slice(with),
-            Rewrite::Regex { pattern, substitution } => replace_all(pattern, substitution, path, &mut out),
+            Rewrite::Regex { substitution: None, .. } => out.extend_from_slice(path),
+            Rewrite::Regex { pattern, substitution: Some(substitution) } => {
+                replace_all(pattern, substitution, path, &mut out);
+                if out.is_empty() {
+                    return None;
+                }
+            }
         }
         out.extend_from_slice(query);
-        Bytes::from(out)
+        Some(Bytes::from(out))
     }
 }
 
@@ -82,29 +90,31 @@ fn replace_all(pattern: &Regex, substitution: &[Piece], path: &[u8], out: &mut V
     out.extend_from_slice(&path[end..]);
 }
 
-/// `\0` to `\9` are groups, `\\` is a backslash.
-fn pieces(substitution: &str) -> Result<Vec<Piece>, CompileError> {
+/// `\0` to `\9` are groups, `\\` is a backslash. As in RE2, another backslash ends the substitution, and one that names a
+/// group beyond the `groups` of the expression (the whole match counts) substitutes nothing: `None`.
+fn pieces(substitution: &str, groups: usize) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
     let mut text = Vec::new();
+    let mut ended = false;
     let mut bytes = substitution.bytes();
     while let Some(byte) = bytes.next() {
-        if byte != b'\\' {
-            text.push(byte);
-            continue;
-        }
-        match bytes.next() {
-            Some(b'\\') => text.push(b'\\'),
-            Some(digit @ b'0'..=b'9') => {
-                pieces.push(Piece::Text(std::mem::take(&mut text).into()));
-                pieces.push(Piece::Group(usize::from(digit - b'0')));
+        let piece = if byte == b'\\' { bytes.next() } else { Some(byte) };
+        match piece {
+            Some(digit @ b'0'..=b'9') if byte == b'\\' => {
+                let group = usize::from(digit - b'0');
+                if group >= groups {
+                    return None;
+                }
+                if !ended {
+                    pieces.push(Piece::Text(std::mem::take(&mut text).into()));
+                    pieces.push(Piece::Group(group));
+                }
             }
-            Some(_) | None => {
-                return Err(CompileError(format!(
-                    "substitution {substitution:?}: `\\` must be followed by a digit or `\\`"
-                )));
-            }
+            Some(_) if ended => {}
+            Some(literal) if byte != b'\\' || literal == b'\\' => text.push(literal),
+            Some(_) | None => ended = true,
         }
     }
     pieces.push(Piece::Text(text.into()));
-    Ok(pieces)
+    Some(pieces)
 }
