@@ -141,6 +141,7 @@ fn get(host: &str, path: &str) -> RequestHead {
 fn route(matches: RouteMatch) -> Arc<Route> {
     Arc::new(Route {
         name: "rule".into(),
+        operation: String::new(),
         source: Arc::new(ObjectRef::default()),
         matches,
         action: RouteAction::Direct(DirectResponse { status: 200, body: None }),
