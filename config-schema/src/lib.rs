@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod document;
+pub mod grpc_status;
 pub mod host;
 pub mod parse;
 pub mod re2;

@@ -67,26 +67,7 @@ pub(super) fn fraction(percent: Percent) -> Fraction {
 
 /// A gRPC status by name.
 fn grpc_status(name: &str) -> Option<u32> {
-    const NAMES: [&str; 17] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-    NAMES.into_iter().zip(0..).find(|(known, _)| *known == name).map(|(_, number)| number)
+    crate::grpc_status::NAMES.into_iter().zip(0..).find(|(known, _)| *known == name).map(|(_, number)| number)
 }
 
 /// Cross-origin rules. The error names the origin whose pattern cannot be used.

@@ -5,6 +5,7 @@ use super::http_match::{Compared, expression, string_match};
 use super::report::Report;
 use super::{address, names};
 use crate::document::PathRef;
+use crate::grpc_status;
 use crate::re2;
 use crate::resources::virtual_service::{
     CorsPolicy, FaultAbort, FaultDelay, HeaderOperations, Headers, HttpDirectResponse, HttpFaultInjection,
@@ -13,27 +14,6 @@ use crate::resources::virtual_service::{
 use crate::resources::wire::{Percent, StringMatch};
 
 const MIB: usize = 1 << 20;
-
-/// Status codes of gRPC by name.
-const GRPC_STATUS: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "UNAUTHENTICATED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-];
 
 /// Header changes of both directions.
 pub(super) fn headers(headers: Option<&Headers>, path: PathRef<'_>, report: &mut Report<'_>) {
@@ -151,7 +131,7 @@ fn validate_abort(abort: &FaultAbort, path: PathRef<'_>, report: &mut Report<'_>
         report.error(path.key("http2Error"), "unsupported", "it is not implemented; use httpStatus or grpcStatus");
     }
     if let Some(status) = &abort.grpc_status
-        && !GRPC_STATUS.contains(&status.as_str())
+        && !grpc_status::NAMES.contains(&status.as_str())
     {
         let message = format!("{status:?} is not a status of gRPC by name, such as \"UNAVAILABLE\"");
         report.error(path.key("grpcStatus"), "grpc-status", message);

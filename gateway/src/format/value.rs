@@ -402,25 +402,6 @@ fn status_number<'a>(code: i64) -> Value<'a> {
 
 /// gRPC's name of a status code, in Envoy's camel case or in gRPC's snake case; the number itself if it has none.
 fn grpc_name<'a>(code: i64, snake: bool) -> Value<'a> {
-    const SNAKE: [&str; 17] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
     const NAMES: [&str; 17] = [
         "OK",
         "Canceled",
@@ -440,6 +421,6 @@ fn grpc_name<'a>(code: i64, snake: bool) -> Value<'a> {
         "DataLoss",
         "Unauthenticated",
     ];
-    let names = if snake { &SNAKE } else { &NAMES };
+    let names = if snake { &config_schema::grpc_status::NAMES } else { &NAMES };
     usize::try_from(code).ok().and_then(|code| names.get(code)).map_or_else(|| status_number(code), |name| text(name))
 }

@@ -62,3 +62,25 @@ fn text(format: &Format, scope: &Scope<'_>) -> Json {
         Value::Cut(json, max) => json.to_string().chars().take(max).collect::<String>().into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What has no operator stays as written, in any depth; a text with a wrong operator is refused, in any depth too.
+    #[test]
+    fn nested_values_stay_and_nested_texts_are_parsed() {
+        let fixed = json!({"a": {"b": [1, true, null, {"c": 2.5}]}});
+        let layout = Layout::parse(fixed).unwrap();
+        let Layout::Object(fields) = &layout else { panic!("{layout:?}") };
+        let [(name, Layout::Object(inner))] = fields.as_slice() else { panic!("{layout:?}") };
+        assert_eq!(name, "a");
+        let [(_, Layout::List(elements))] = inner.as_slice() else { panic!("{layout:?}") };
+        assert!(matches!(&elements[..3], [Layout::Fixed(one), Layout::Fixed(yes), Layout::Fixed(none)]
+            if *one == json!(1) && *yes == json!(true) && none.is_null()));
+        assert!(matches!(Layout::parse(json!({"a": ["%PROTOCOL%"]})), Ok(Layout::Object(_))));
+        assert!(Layout::parse(json!({"a": [{"b": "%NO_SUCH_OPERATOR%"}]})).is_err());
+    }
+}
