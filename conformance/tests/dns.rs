@@ -259,3 +259,87 @@ async fn a_name_that_moves() {
         assert_eq!((later.status, later.reached.as_slice()), (Some(200), &[moved][..]), "{resolution}");
     }
 }
+
+/// Two names, one of them far away in answering.
+const TWO_NAMES: &str = r#"
+name: two-names
+family: egress
+about: a cluster of two names
+config: |
+  apiVersion: v1
+  kind: Pod
+  metadata: {name: istio-ingressgateway-0, namespace: istio-system, labels: {istio: ingressgateway}}
+  status: {podIP: 10.77.0.1}
+  ---
+  apiVersion: networking.istio.io/v1
+  kind: Gateway
+  metadata: {name: gateway, namespace: istio-system}
+  spec:
+    selector: {istio: ingressgateway}
+    servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}]
+  ---
+  apiVersion: networking.istio.io/v1
+  kind: ServiceEntry
+  metadata: {name: two, namespace: default}
+  spec:
+    hosts: [two.example.org]
+    resolution: DNS
+    ports: [{number: 80, name: http, protocol: HTTP}]
+    endpoints: [{address: near.example.org}, {address: far.example.org}]
+  ---
+  apiVersion: networking.istio.io/v1
+  kind: DestinationRule
+  metadata: {name: two, namespace: default}
+  spec: {host: two.example.org, trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}}
+  ---
+  apiVersion: networking.istio.io/v1
+  kind: VirtualService
+  metadata: {name: two, namespace: default}
+  spec:
+    hosts: [two.example.org]
+    gateways: [istio-system/gateway]
+    http: [{route: [{destination: {host: two.example.org}}]}]
+endpoints: ['192.0.2.1:80', '192.0.2.2:80']
+exchanges:
+- {host: two.example.org, answer: {status: 200}}
+"#;
+
+/// Where the first two requests go, and how long they took.
+async fn first_two(far: impl Fn() -> Reply + Send + Sync + 'static) -> (BTreeSet<SocketAddr>, Duration) {
+    let server = DnsServer::scripted(move |asked| match (asked.a, &*asked.name) {
+        (true, "near.example.org") => one("192.0.2.1"),
+        (true, "far.example.org") => far(),
+        _ => Reply::Addresses(Vec::new(), 1),
+    });
+    let server = server.await.unwrap();
+    let pki = Pki::new(behaviour_dir().join("pki"));
+    let (world, case) = (World::empty(), Case::parse(TWO_NAMES).unwrap());
+    let echo = Echo::new(&pki, &world).unwrap();
+    let network = Network::new(&echo, &world, &case);
+    let resolver = Arc::new(HickoryResolver::server(server.address()));
+    let gateway = Embedded::start_with(&world, &case, &network, &pki, resolver).unwrap();
+    let bench = Bench { echo: &echo, pki: &pki, pace: Pace::default() };
+    let started = Instant::now();
+    let mut reached = BTreeSet::new();
+    for _ in 0..2 {
+        let answer = bench.exchange(&gateway, &case.exchanges[0]).await;
+        assert_eq!(answer.status, Some(200), "{answer:?}");
+        reached.extend(answer.reached);
+    }
+    (reached, started.elapsed())
+}
+
+/// What comes first in a cluster is known only when all its names are, but not at any price.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_cluster_waits_a_little_for_all_its_names() {
+    let late = || {
+        std::thread::sleep(Duration::from_millis(100));
+        one("192.0.2.2")
+    };
+    let both: BTreeSet<SocketAddr> = ["192.0.2.1:80", "192.0.2.2:80"].iter().map(|a| a.parse().unwrap()).collect();
+    assert_eq!(first_two(late).await.0, both);
+    let (near, took) = first_two(|| Reply::Silence).await;
+    assert_eq!(near, BTreeSet::from(["192.0.2.1:80".parse().unwrap()]));
+    // A name that nobody answers for is given up after seconds: that is not waited for.
+    assert!(took < Duration::from_millis(2500), "{took:?}");
+}

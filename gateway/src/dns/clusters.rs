@@ -21,6 +21,10 @@ use crate::upstream::Cluster;
 /// How often names that requests have chosen are looked through for those that nobody asks for any more.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// How long the names of a new cluster that have an answer wait for those that have none: which endpoints come first
+/// is known only with all of them, but a name that nobody answers for must not keep the others out of service.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// Keeps the endpoints of clusters what DNS says.
 pub struct DnsClusters {
     dns: Dns,
@@ -87,11 +91,16 @@ impl DnsClusters {
             let key = NameKey { question, families, refresh: lookup.refresh };
             names.insert(name.to_owned(), self.dns.watch(key, Some(&changed)));
         }
-        let mut follower = Follower { cluster: Arc::clone(cluster), names, logical, last: None };
+        let mut follower = Follower { cluster: Arc::clone(cluster), names, logical, patient: true, last: None };
         follower.update();
         let task = self.runtime.spawn(async move {
+            let grace = sleep(GRACE);
+            tokio::pin!(grace);
             loop {
-                changed.notified().await;
+                tokio::select! {
+                    () = changed.notified() => {}
+                    () = &mut grace, if follower.patient => follower.patient = false,
+                }
                 follower.update();
             }
         });
@@ -124,6 +133,8 @@ struct Follower {
     names: HashMap<String, Watched>,
     /// An endpoint stands for its name; else every address is an endpoint.
     logical: bool,
+    /// The grace is not over: endpoints count when all names are decided.
+    patient: bool,
     last: Option<Endpoints>,
 }
 
@@ -143,13 +154,14 @@ impl Follower {
         let some = endpoints.localities.iter().any(|locality| !locality.endpoints.is_empty());
         let decided = states.values().all(|state| state.is_decided());
         // Before the first answers, endpoints that an earlier configuration had serve on.
-        if (some || decided) && self.last.as_ref() != Some(&endpoints) {
+        if !decided && (self.patient || !some) {
+            return;
+        }
+        if self.last.as_ref() != Some(&endpoints) {
             self.cluster.update_hosts(&endpoints, Instant::now().into_std());
             self.last = Some(endpoints);
         }
-        if some || decided {
-            resolution.set_ready();
-        }
+        resolution.set_ready();
     }
 }
 

@@ -20,9 +20,12 @@ impl<D: Downstream> Exchange<'_, D> {
             return Box::pin(self.resolve(forwarding)).await;
         }
         let mut picked = self.pick(forwarding);
-        if picked.is_none() && forwarding.cluster.awaits_answers() {
-            let cluster = Arc::clone(&forwarding.cluster);
-            Box::pin(self.meanwhile(forwarding, cluster.first_answers())).await?;
+        if picked.is_none() && forwarding.cluster.asks_dns() {
+            if forwarding.cluster.awaits_answers() {
+                let cluster = Arc::clone(&forwarding.cluster);
+                Box::pin(self.meanwhile(forwarding, cluster.first_answers())).await?;
+            }
+            // Also without a wait: the answers may have come since the first look.
             picked = self.pick(forwarding);
         }
         match picked {

@@ -78,10 +78,14 @@ impl Cluster {
         }
     }
 
-    /// No answer has come yet about any of its names, so that it is not known whether it has endpoints.
-    pub fn awaits_answers(&self) -> bool {
+    /// Its endpoints are what DNS says of the names in the configuration.
+    pub fn asks_dns(&self) -> bool {
         matches!(self.spec.discovery, Discovery::Dns(_) | Discovery::DnsRoundRobin(_))
-            && !self.state.resolution.is_ready()
+    }
+
+    /// Answers about its names are still to come, so that it is not known yet which endpoints it has.
+    pub fn awaits_answers(&self) -> bool {
+        self.asks_dns() && !self.state.resolution.is_ready()
     }
 
     /// Waits for the first answers, but not for long.
