@@ -63,11 +63,10 @@ pub(super) enum Compared {
 #[derive(Debug)]
 struct Split {
     key: Key,
-    groups: Vec<Candidates>,
     /// Groups by value.
-    exact: HashMap<Box<[u8]>, u32, FxBuildHasher>,
+    exact: HashMap<Box<[u8]>, Candidates, FxBuildHasher>,
     /// Groups by how the value begins.
-    prefix: PrefixIndex,
+    prefix: PrefixIndex<Candidates>,
 }
 
 /// A value that is asked for, or how it begins.
@@ -156,34 +155,28 @@ impl Split {
                 by_text.entry(text).or_default().push(position);
             }
         }
-        let mut split = Split {
-            key,
-            groups: Vec::with_capacity(by_text.len()),
-            exact: HashMap::default(),
-            prefix: PrefixIndex::default(),
-        };
-        let mut prefixes: Vec<(&[u8], u32)> = Vec::new();
+        let mut exact: HashMap<Box<[u8]>, Candidates, FxBuildHasher> = HashMap::default();
+        let mut prefixes: Vec<(Vec<u8>, Candidates)> = Vec::new();
         for (text, positions) in by_text {
-            let group = split.groups.len() as u32;
-            split.groups.push(Candidates::below(positions, needs, used));
+            let group = Candidates::below(positions, needs, used);
             match text {
-                Text::Exact(value) => _ = split.exact.insert(value.as_slice().into(), group),
-                Text::Begins(prefix) => prefixes.push((prefix, group)),
+                Text::Exact(value) => _ = exact.insert(value.as_slice().into(), group),
+                Text::Begins(prefix) => prefixes.push((prefix.clone(), group)),
             }
         }
-        split.prefix = PrefixIndex::new(End::Front, &prefixes);
-        split
+        exact.shrink_to_fit();
+        Split { key, exact, prefix: PrefixIndex::new(End::Front, prefixes) }
     }
 
     fn collect<'a>(&'a self, request: &'a RequestHead, lists: &mut Lists<'a>) {
         self.key.any_value(request, |value| {
             let found = |compared| Some(Found { key: &self.key, value, compared });
             if let Some(group) = self.exact.get(value) {
-                self.groups[*group as usize].collect_found(request, found(Compared::Whole), lists);
+                group.collect_found(request, found(Compared::Whole), lists);
             }
             if !self.prefix.is_empty() {
                 self.prefix.for_each_match(value, |group, length| {
-                    self.groups[group as usize].collect_found(request, found(Compared::Begin(length)), lists);
+                    group.collect_found(request, found(Compared::Begin(length)), lists);
                 });
             }
             false

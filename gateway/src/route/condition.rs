@@ -4,6 +4,7 @@ use std::fmt;
 
 use config_schema::re2;
 use config_schema::snapshot::{HeaderMatch, PathMatch, QueryMatch, RouteMatch, ValueMatch};
+use smallvec::SmallVec;
 
 use super::candidates::{Compared, Found, texts};
 use super::interner::Interner;
@@ -75,7 +76,8 @@ impl ValueMatcher {
 #[derive(Debug)]
 pub(super) struct Condition {
     path: PathCheck,
-    values: Box<[ValueCheck]>,
+    // Most have one: it lies here.
+    values: SmallVec<[ValueCheck; 1]>,
     /// It asks for a claim of a verified token. Tokens are not verified yet, so that no request has one.
     asks_for_claim: bool,
 }
@@ -108,7 +110,7 @@ impl Condition {
             PathMatch::SegmentPrefix(prefix) => PathCheck::SegmentEnd(prefix.strip_suffix('/').unwrap_or(prefix).len()),
             PathMatch::Regex(pattern) => PathCheck::Pattern(Pattern::new(pattern, interner)?),
         };
-        let mut values: Vec<ValueCheck> = Vec::with_capacity(route.headers.len() + route.query.len());
+        let mut values: SmallVec<[ValueCheck; 1]> = SmallVec::with_capacity(route.headers.len() + route.query.len());
         let mut add = |key: Key, value: &ValueMatch, invert: bool, interner: &mut Interner| {
             let first = values.iter().all(|earlier| earlier.key != key);
             let indexed = first && !invert && texts(value).is_some();
@@ -122,7 +124,7 @@ impl Condition {
             add(Key::of_query(name, interner), value, false, interner)?;
         }
         let asks_for_claim = route.claims.iter().any(|claim| !claim.invert);
-        Ok(Condition { path, values: values.into(), asks_for_claim })
+        Ok(Condition { path, values, asks_for_claim })
     }
 
     /// Whether the rest of the condition holds. `by`: the value by which the index has found the route.

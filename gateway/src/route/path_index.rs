@@ -11,18 +11,16 @@ use super::literals;
 use super::prefix_index::{End, PrefixIndex};
 use crate::message::RequestHead;
 
-/// Index over the conditions of some routes.
+/// Index over the conditions of some routes: groups of routes of one path condition each.
 #[derive(Debug, Default)]
 pub(super) struct PathIndex {
-    /// Routes of one path condition each; the maps below lead to them.
-    groups: Vec<Candidates>,
-    exact: HashMap<Box<[u8]>, u32, FxBuildHasher>,
-    prefix: PrefixIndex,
+    exact: HashMap<Box<[u8]>, Candidates, FxBuildHasher>,
+    prefix: PrefixIndex<Candidates>,
     /// Regular expressions that are told apart by how their matches end.
-    suffix: PrefixIndex,
+    suffix: PrefixIndex<Candidates>,
     /// The same for conditions that ignore case; keys in lower case.
-    exact_folded: HashMap<Box<[u8]>, u32, FxBuildHasher>,
-    prefix_folded: PrefixIndex,
+    exact_folded: HashMap<Box<[u8]>, Candidates, FxBuildHasher>,
+    prefix_folded: PrefixIndex<Candidates>,
 }
 
 /// Where a route is looked up.
@@ -49,8 +47,7 @@ impl PathIndex {
         let mut index = PathIndex::default();
         let (mut prefixes, mut suffixes, mut folded) = (Vec::new(), Vec::new(), Vec::new());
         for (place, positions) in places {
-            let group = index.groups.len() as u32;
-            index.groups.push(Candidates::new(positions, &needs));
+            let group = Candidates::new(positions, &needs);
             match place {
                 Place::Exact(path) => _ = index.exact.insert(path.into(), group),
                 Place::ExactFolded(path) => _ = index.exact_folded.insert(path.into(), group),
@@ -59,13 +56,11 @@ impl PathIndex {
                 Place::PrefixFolded(prefix) => folded.push((prefix, group)),
             }
         }
-        let view = |end: End, list: &[(Vec<u8>, u32)]| {
-            PrefixIndex::new(end, &list.iter().map(|(text, group)| (text.as_slice(), *group)).collect::<Vec<_>>())
-        };
-        index.groups.shrink_to_fit();
-        index.prefix = view(End::Front, &prefixes);
-        index.suffix = view(End::Back, &suffixes);
-        index.prefix_folded = view(End::Front, &folded);
+        index.exact.shrink_to_fit();
+        index.exact_folded.shrink_to_fit();
+        index.prefix = PrefixIndex::new(End::Front, prefixes);
+        index.suffix = PrefixIndex::new(End::Back, suffixes);
+        index.prefix_folded = PrefixIndex::new(End::Front, folded);
         index
     }
 
@@ -96,15 +91,15 @@ impl PathIndex {
     }
 
     fn collect<'a>(&'a self, path: &[u8], request: &'a RequestHead, lists: &mut Lists<'a>) {
-        let mut add = |group: u32, _| self.groups[group as usize].collect(request, lists);
+        let mut add = |group: &'a Candidates, _| group.collect(request, lists);
         self.prefix.for_each_match(path, &mut add);
         if !self.exact.is_empty() {
-            self.exact.get(path).into_iter().for_each(|group| add(*group, path.len()));
+            self.exact.get(path).into_iter().for_each(|group| add(group, path.len()));
         }
         self.suffix.for_each_match(path, &mut add);
         if !self.exact_folded.is_empty() || !self.prefix_folded.is_empty() {
             let folded = path.to_ascii_lowercase();
-            self.exact_folded.get(folded.as_slice()).into_iter().for_each(|group| add(*group, path.len()));
+            self.exact_folded.get(folded.as_slice()).into_iter().for_each(|group| add(group, path.len()));
             self.prefix_folded.for_each_match(&folded, &mut add);
         }
     }

@@ -31,6 +31,8 @@ pub struct VirtualHost {
     /// Plaintext requests are redirected to https.
     pub require_tls: bool,
     index: PathIndex,
+    /// Of each route, beside each other: most of those that are looked at are not taken.
+    conditions: Vec<Condition>,
     routes: Vec<Arc<CompiledRoute>>,
 }
 
@@ -41,7 +43,6 @@ pub struct CompiledRoute {
     pub name: Arc<str>,
     /// As configured.
     pub spec: Arc<snapshot::Route>,
-    condition: Condition,
     /// New path, if the route has one.
     pub path_rewrite: Option<PathRewriter>,
     /// Cross-origin rules.
@@ -113,9 +114,14 @@ impl VirtualHost {
         errors: &mut Vec<(snapshot::ObjectRef, CompileError)>,
     ) -> Self {
         let mut routes = Vec::with_capacity(virtual_host.routes.len());
+        let mut conditions = Vec::with_capacity(virtual_host.routes.len());
         for route in &virtual_host.routes {
-            match CompiledRoute::new(route, interner) {
-                Ok(compiled) => routes.push(Arc::new(compiled)),
+            let condition = Condition::new(&route.matches, interner);
+            match condition.and_then(|condition| Ok((condition, CompiledRoute::new(route, interner)?))) {
+                Ok((condition, compiled)) => {
+                    conditions.push(condition);
+                    routes.push(Arc::new(compiled));
+                }
                 Err(error) => errors.push(((*route.source).clone(), error)),
             }
         }
@@ -123,14 +129,14 @@ impl VirtualHost {
             name: virtual_host.name.clone(),
             require_tls: virtual_host.require_tls,
             index: PathIndex::new(routes.iter().map(|route| &route.spec.matches), interner),
+            conditions,
             routes,
         }
     }
 
     fn find(&self, request: &RequestHead) -> Option<&Arc<CompiledRoute>> {
         let path = request.path_only();
-        let holds =
-            |position: u32, by: Option<Found<'_>>| self.routes[position as usize].condition.holds(request, path, by);
+        let holds = |position: u32, by: Option<Found<'_>>| self.conditions[position as usize].holds(request, path, by);
         let position = self.index.find(path, request, holds)?;
         self.routes.get(position as usize)
     }
@@ -172,7 +178,6 @@ impl CompiledRoute {
         ops.destinations.shrink_to_fit();
         Ok(CompiledRoute {
             name: Arc::clone(&route.name),
-            condition: Condition::new(&route.matches, interner)?,
             path_rewrite,
             cors: route.cors.as_deref().map(|cors| CompiledCors::new(cors, interner)).transpose()?,
             ops,
