@@ -4,6 +4,7 @@
 //! All in one network namespace of their own, one after the other. `CLIENTS=part of a name` runs some of them.
 #![allow(clippy::print_stdout, reason = "without a harness a test tells its results itself")]
 
+mod access_log;
 mod backend;
 mod broken;
 mod certificates;
@@ -52,6 +53,8 @@ tests! {
     "kubernetes-volumes": volume::swap,
     "sigterm": leave::on_sigterm,
     "quitquitquit": leave::on_quitquitquit,
+    "access-log-text": access_log::text,
+    "access-log-json": access_log::json,
     "access-log-rotation": leave::rotation,
     "port-conflict": ports::conflict,
     "broken-configuration-cli": broken::validate,

@@ -3,6 +3,7 @@
 mod coalesce;
 mod duration;
 mod metadata;
+mod names;
 mod operator;
 mod request;
 mod size;

@@ -5,6 +5,7 @@ use std::fmt;
 use super::coalesce::Coalesce;
 use super::duration::CommonDuration;
 use super::metadata::{MetadataPath, Source};
+use super::names::{ABSENT, CUT, PLAIN, Plain};
 use super::request::ServerName;
 use super::time::{TimeFormat, TimeZone};
 use super::value::{Scope, Value};
@@ -40,6 +41,8 @@ pub struct FieldArgument {
 pub enum Operator {
     /// `REQ(X?Y):Z`
     Request(FieldArgument),
+    /// `REQ_WITHOUT_QUERY(X?Y):Z`: the same up to a question mark.
+    RequestWithoutQuery(FieldArgument),
     /// `RESP(X?Y):Z`
     Response(FieldArgument),
     /// `TRAILER(X?Y):Z`
@@ -87,180 +90,6 @@ pub enum Original {
     /// The path.
     Never,
 }
-
-macro_rules! plain {
-    ($($variant:ident = $text:literal,)*) => {
-        /// Operators without an argument.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Plain { $(#[doc = concat!("`", $text, "`")] $variant,)* }
-
-        const PLAIN: &[(&str, Plain)] = &[$(($text, Plain::$variant),)*];
-    };
-}
-
-plain! {
-    Protocol = "PROTOCOL",
-    ResponseCode = "RESPONSE_CODE",
-    ResponseCodeDetails = "RESPONSE_CODE_DETAILS",
-    ConnectionTerminationDetails = "CONNECTION_TERMINATION_DETAILS",
-    ResponseFlags = "RESPONSE_FLAGS",
-    ResponseFlagsLong = "RESPONSE_FLAGS_LONG",
-    RequestHeadersBytes = "REQUEST_HEADERS_BYTES",
-    ResponseHeadersBytes = "RESPONSE_HEADERS_BYTES",
-    ResponseTrailersBytes = "RESPONSE_TRAILERS_BYTES",
-    BytesRetransmitted = "BYTES_RETRANSMITTED",
-    PacketsRetransmitted = "PACKETS_RETRANSMITTED",
-    AccessLogType = "ACCESS_LOG_TYPE",
-    QueryParameters = "QUERY_PARAMS",
-    UpstreamProtocol = "UPSTREAM_PROTOCOL",
-    UpstreamHostName = "UPSTREAM_HOST_NAME",
-    UpstreamHostNameWithoutPort = "UPSTREAM_HOST_NAME_WITHOUT_PORT",
-    UpstreamHostsAttempted = "UPSTREAM_HOSTS_ATTEMPTED",
-    UpstreamHostsAttemptedWithoutPort = "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT",
-    UpstreamHostNamesAttempted = "UPSTREAM_HOST_NAMES_ATTEMPTED",
-    UpstreamHostNamesAttemptedWithoutPort = "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT",
-    BytesReceived = "BYTES_RECEIVED",
-    BytesSent = "BYTES_SENT",
-    Duration = "DURATION",
-    RequestDuration = "REQUEST_DURATION",
-    ResponseDuration = "RESPONSE_DURATION",
-    ResponseTxDuration = "RESPONSE_TX_DURATION",
-    RequestTxDuration = "REQUEST_TX_DURATION",
-    RouteName = "ROUTE_NAME",
-    UpstreamHost = "UPSTREAM_HOST",
-    UpstreamCluster = "UPSTREAM_CLUSTER",
-    UpstreamClusterRaw = "UPSTREAM_CLUSTER_RAW",
-    UpstreamLocalAddress = "UPSTREAM_LOCAL_ADDRESS",
-    UpstreamLocalAddressWithoutPort = "UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
-    UpstreamLocalPort = "UPSTREAM_LOCAL_PORT",
-    UpstreamRemoteAddress = "UPSTREAM_REMOTE_ADDRESS",
-    UpstreamRemoteAddressWithoutPort = "UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
-    UpstreamRemotePort = "UPSTREAM_REMOTE_PORT",
-    UpstreamTransportFailureReason = "UPSTREAM_TRANSPORT_FAILURE_REASON",
-    UpstreamRequestAttemptCount = "UPSTREAM_REQUEST_ATTEMPT_COUNT",
-    UpstreamTlsVersion = "UPSTREAM_TLS_VERSION",
-    UpstreamTlsCipher = "UPSTREAM_TLS_CIPHER",
-    UpstreamPeerSubject = "UPSTREAM_PEER_SUBJECT",
-    UpstreamPeerIssuer = "UPSTREAM_PEER_ISSUER",
-    UpstreamPeerUriSan = "UPSTREAM_PEER_URI_SAN",
-    UpstreamPeerDnsSan = "UPSTREAM_PEER_DNS_SAN",
-    UpstreamPeerIpSan = "UPSTREAM_PEER_IP_SAN",
-    UpstreamPeerCert = "UPSTREAM_PEER_CERT",
-    UpstreamPeerCertVStart = "UPSTREAM_PEER_CERT_V_START",
-    UpstreamPeerCertVEnd = "UPSTREAM_PEER_CERT_V_END",
-    UpstreamLocalUriSan = "UPSTREAM_LOCAL_URI_SAN",
-    UpstreamLocalDnsSan = "UPSTREAM_LOCAL_DNS_SAN",
-    UpstreamLocalIpSan = "UPSTREAM_LOCAL_IP_SAN",
-    DownstreamRemoteAddress = "DOWNSTREAM_REMOTE_ADDRESS",
-    DownstreamRemoteAddressWithoutPort = "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
-    DownstreamRemotePort = "DOWNSTREAM_REMOTE_PORT",
-    DownstreamDirectRemoteAddress = "DOWNSTREAM_DIRECT_REMOTE_ADDRESS",
-    DownstreamDirectRemoteAddressWithoutPort = "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT",
-    DownstreamDirectRemotePort = "DOWNSTREAM_DIRECT_REMOTE_PORT",
-    DownstreamLocalAddress = "DOWNSTREAM_LOCAL_ADDRESS",
-    DownstreamLocalAddressWithoutPort = "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
-    DownstreamLocalPort = "DOWNSTREAM_LOCAL_PORT",
-    DownstreamDirectLocalAddress = "DOWNSTREAM_DIRECT_LOCAL_ADDRESS",
-    DownstreamDirectLocalAddressWithoutPort = "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT",
-    DownstreamDirectLocalPort = "DOWNSTREAM_DIRECT_LOCAL_PORT",
-    RequestedServerName = "REQUESTED_SERVER_NAME",
-    DownstreamTlsVersion = "DOWNSTREAM_TLS_VERSION",
-    DownstreamTlsCipher = "DOWNSTREAM_TLS_CIPHER",
-    DownstreamPeerSubject = "DOWNSTREAM_PEER_SUBJECT",
-    DownstreamPeerIssuer = "DOWNSTREAM_PEER_ISSUER",
-    DownstreamPeerUriSan = "DOWNSTREAM_PEER_URI_SAN",
-    DownstreamPeerDnsSan = "DOWNSTREAM_PEER_DNS_SAN",
-    DownstreamPeerIpSan = "DOWNSTREAM_PEER_IP_SAN",
-    DownstreamPeerEmailSan = "DOWNSTREAM_PEER_EMAIL_SAN",
-    DownstreamPeerFingerprint1 = "DOWNSTREAM_PEER_FINGERPRINT_1",
-    DownstreamPeerChainFingerprints1 = "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1",
-    DownstreamPeerChainFingerprints256 = "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256",
-    DownstreamPeerChainSerials = "DOWNSTREAM_PEER_CHAIN_SERIALS",
-    DownstreamPeerFingerprint256 = "DOWNSTREAM_PEER_FINGERPRINT_256",
-    DownstreamPeerSerial = "DOWNSTREAM_PEER_SERIAL",
-    DownstreamPeerCert = "DOWNSTREAM_PEER_CERT",
-    DownstreamPeerCertVStart = "DOWNSTREAM_PEER_CERT_V_START",
-    DownstreamPeerCertVEnd = "DOWNSTREAM_PEER_CERT_V_END",
-    DownstreamLocalSubject = "DOWNSTREAM_LOCAL_SUBJECT",
-    DownstreamLocalUriSan = "DOWNSTREAM_LOCAL_URI_SAN",
-    DownstreamLocalDnsSan = "DOWNSTREAM_LOCAL_DNS_SAN",
-    DownstreamLocalIpSan = "DOWNSTREAM_LOCAL_IP_SAN",
-    DownstreamLocalEmailSan = "DOWNSTREAM_LOCAL_EMAIL_SAN",
-    GrpcStatus = "GRPC_STATUS",
-    GrpcStatusSnake = "GRPC_STATUS(SNAKE_STRING)",
-    GrpcStatusNumber = "GRPC_STATUS_NUMBER",
-    Hostname = "HOSTNAME",
-    ConnectionId = "CONNECTION_ID",
-    StreamId = "STREAM_ID",
-    VirtualClusterName = "VIRTUAL_CLUSTER_NAME",
-    UniqueId = "UNIQUE_ID",
-    ListenerName = "LISTENER_NAME",
-    RouteResolutionCount = "ROUTE_RESOLUTION_COUNT",
-    DownstreamTlsGroup = "DOWNSTREAM_TLS_GROUP",
-    DownstreamHandshakeDuration = "DOWNSTREAM_HANDSHAKE_DURATION",
-    DownstreamPeerIssuerFingerprint256 = "DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256",
-    DownstreamPeerIssuerSerial = "DOWNSTREAM_PEER_ISSUER_SERIAL",
-    DownstreamDetectedCloseType = "DOWNSTREAM_DETECTED_CLOSE_TYPE",
-    DownstreamWireBytesReceived = "DOWNSTREAM_WIRE_BYTES_RECEIVED",
-    DownstreamWireBytesSent = "DOWNSTREAM_WIRE_BYTES_SENT",
-    DownstreamHeaderBytesReceived = "DOWNSTREAM_HEADER_BYTES_RECEIVED",
-    DownstreamHeaderBytesSent = "DOWNSTREAM_HEADER_BYTES_SENT",
-    DownstreamDecompressedHeaderBytesReceived = "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED",
-    DownstreamDecompressedHeaderBytesSent = "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT",
-    UpstreamWireBytesReceived = "UPSTREAM_WIRE_BYTES_RECEIVED",
-    UpstreamWireBytesSent = "UPSTREAM_WIRE_BYTES_SENT",
-    UpstreamHeaderBytesReceived = "UPSTREAM_HEADER_BYTES_RECEIVED",
-    UpstreamHeaderBytesSent = "UPSTREAM_HEADER_BYTES_SENT",
-    UpstreamDecompressedHeaderBytesReceived = "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED",
-    UpstreamDecompressedHeaderBytesSent = "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT",
-    UpstreamConnectionId = "UPSTREAM_CONNECTION_ID",
-    UpstreamConnectionIdsAttempted = "UPSTREAM_CONNECTION_IDS_ATTEMPTED",
-    UpstreamConnectionPoolReadyDuration = "UPSTREAM_CONNECTION_POOL_READY_DURATION",
-    UpstreamDetectedCloseType = "UPSTREAM_DETECTED_CLOSE_TYPE",
-    UpstreamTlsGroup = "UPSTREAM_TLS_GROUP",
-    UpstreamServerName = "UPSTREAM_SERVER_NAME",
-}
-
-/// Operators about what Sallyport does not have or does not measure, or what only HTTP/3 gives: always missing.
-const ABSENT: &[&str] = &[
-    "CUSTOM_FLAGS",
-    "ROUNDTRIP_DURATION",
-    "DOWNSTREAM_CX_RTT",
-    "DOWNSTREAM_TLS_SESSION_ID",
-    "DOWNSTREAM_LOCAL_CLOSE_REASON",
-    "DOWNSTREAM_TRANSPORT_FAILURE_REASON",
-    "DOWNSTREAM_LOCAL_OTHERNAME_SAN",
-    "DOWNSTREAM_PEER_OTHERNAME_SAN",
-    "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID",
-    "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
-    "FILTER_CHAIN_NAME",
-    "LOCAL_REPLY_BODY",
-    "ROUTE_RESOLUTION_TIME_US",
-    "TLS_JA3_FINGERPRINT",
-    "TLS_JA4_FINGERPRINT",
-    "UPSTREAM_LOCAL_CLOSE_REASON",
-    "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID",
-    "UPSTREAM_TLS_SESSION_ID",
-    "TRACE_ID",
-    "SPAN_ID",
-];
-
-/// Operators whose value may be cut: `%NAME(…):LENGTH%`.
-const CUT: &[&str] = &[
-    "REQ",
-    "REQUEST_HEADER",
-    "RESP",
-    "RESPONSE_HEADER",
-    "TRAILER",
-    "RESPONSE_TRAILER",
-    "QUERY_PARAM",
-    "DYNAMIC_METADATA",
-    "METADATA",
-    "FILTER_STATE",
-    "UPSTREAM_FILTER_STATE",
-    "ENVIRONMENT",
-    "COALESCE",
-];
 
 impl Operator {
     /// Parses what stands behind a `%`; also how many bytes it takes, with the closing `%`.
@@ -315,6 +144,7 @@ impl Operator {
         let time = |zone| TimeFormat::parse(argument.unwrap_or(""), zone);
         Ok(match operator {
             "REQ" | "REQUEST_HEADER" => Operator::Request(field()?),
+            "REQ_WITHOUT_QUERY" => Operator::RequestWithoutQuery(field()?),
             "RESP" | "RESPONSE_HEADER" => Operator::Response(field()?),
             "TRAILER" | "RESPONSE_TRAILER" => Operator::Trailer(field()?),
             "START_TIME" => Operator::StartTime(time(TimeZone::Utc)?),
@@ -374,6 +204,7 @@ impl Operator {
     pub fn evaluate<'a>(&'a self, scope: &Scope<'a>) -> Value<'a> {
         match self {
             Operator::Request(field) => field.evaluate(|name| scope.request_field(name)),
+            Operator::RequestWithoutQuery(field) => field.evaluate(|name| scope.request_field(name).map(before_query)),
             Operator::Response(field) if field.name == ":status" => {
                 scope.response.map_or(Value::Missing, |(status, _)| Value::Owned(status.to_string()))
             }
@@ -400,6 +231,10 @@ impl Operator {
 fn needed<'t>(operator: &str, argument: Option<&'t str>) -> Result<&'t str, FormatError> {
     let argument = argument.filter(|argument| !argument.is_empty());
     argument.ok_or_else(|| FormatError(format!("`%{operator}%` needs an argument: `%{operator}(…)%`")))
+}
+
+fn before_query(target: &[u8]) -> &[u8] {
+    target.split(|b| *b == b'?').next().unwrap_or(target)
 }
 
 /// Where the argument ends: at the first parenthesis behind which the operator may end.

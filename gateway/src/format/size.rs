@@ -1,6 +1,6 @@
 //! Operators that count bytes: `…_WIRE_BYTES_…`, `…_HEADER_BYTES_…`.
 
-use super::operator::Plain;
+use super::names::Plain;
 use super::value::{Scope, Value};
 use crate::headers::Headers;
 use crate::message::{RequestHead, ResponseHead, Version, reason};

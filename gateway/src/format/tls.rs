@@ -1,6 +1,6 @@
 //! Operators about TLS with the client and with the endpoint.
 
-use super::operator::Plain;
+use super::names::Plain;
 use super::time::TimeFormat;
 use super::value::{Scope, Value, list, text};
 use crate::proxy::record::{CertificateInfo, TlsInfo};

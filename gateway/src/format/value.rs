@@ -9,7 +9,8 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 
-use super::operator::{Original, Plain};
+use super::names::Plain;
+use super::operator::Original;
 use crate::clock::Clock;
 use crate::headers::Headers;
 use crate::message::{RequestHead, is_grpc_content_type};
