@@ -91,8 +91,14 @@ pub fn join_in_request(headers: &mut Headers) {
             join(headers, name);
         } else if name == names::TE {
             // A list too, but equal values do not pile up.
-            let first = headers.get("te").cloned().unwrap_or_default();
-            headers.set(names::TE, first);
+            let mut values: Vec<&[u8]> = Vec::new();
+            for value in headers.get_all("te").map(|v| &v[..]) {
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+            let joined = values.join(&b","[..]);
+            headers.set(names::TE, Bytes::from(joined));
         }
     }
 }
