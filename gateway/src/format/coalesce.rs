@@ -26,6 +26,10 @@ impl Coalesce {
         Ok(Coalesce { operators: list.iter().enumerate().map(one).collect::<Result<_, _>>()?, max_length })
     }
 
+    pub(super) fn is_for_logs_alone(&self) -> bool {
+        self.operators.iter().any(Operator::is_for_logs_alone)
+    }
+
     pub(super) fn evaluate<'a>(&'a self, scope: &Scope<'a>) -> Value<'a> {
         let values = self.operators.iter().map(|operator| operator.evaluate(scope));
         let value = values.into_iter().find(|value| !value.is_empty()).unwrap_or(Value::Missing);

@@ -56,6 +56,11 @@ impl Format {
         Ok(Format { pieces })
     }
 
+    /// It has operators that Istio adds to access logs alone.
+    pub fn is_for_logs_alone(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Operator(operator) if operator.is_for_logs_alone()))
+    }
+
     /// The text itself, if there is no operator in it.
     pub fn as_literal(&self) -> Option<&str> {
         match self.pieces.as_slice() {

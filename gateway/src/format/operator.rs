@@ -41,7 +41,7 @@ pub struct FieldArgument {
 pub enum Operator {
     /// `REQ(X?Y):Z`
     Request(FieldArgument),
-    /// `REQ_WITHOUT_QUERY(X?Y):Z`: the same up to a question mark.
+    /// `REQ_WITHOUT_QUERY(X?Y):Z`: the same up to a question mark; in access logs.
     RequestWithoutQuery(FieldArgument),
     /// `RESP(X?Y):Z`
     Response(FieldArgument),
@@ -198,6 +198,15 @@ impl Operator {
             },
             _ => plain(operator, argument)?,
         })
+    }
+
+    /// Istio adds it to access logs; in header values it is unknown.
+    pub(super) fn is_for_logs_alone(&self) -> bool {
+        match self {
+            Operator::RequestWithoutQuery(_) => true,
+            Operator::Coalesce(coalesce) => coalesce.is_for_logs_alone(),
+            _ => false,
+        }
     }
 
     /// The value for a request.

@@ -2,15 +2,20 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::fields::is_token_byte;
+use super::fields::{has_invalid_byte, is_token_byte};
 use crate::message::BodyLength;
 
 /// A chunk-size line or the trailer section may not be longer than this.
 const MAX_LINE: usize = 16 * 1024;
 
-/// The bytes are not what the framing says.
+/// Why the bytes are no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyError;
+pub enum BodyError {
+    /// They are not what the framing says.
+    Framing,
+    /// Control characters in the trailer section.
+    InvalidCharacters,
+}
 
 /// What the decoder can make of the bytes at hand.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +44,10 @@ pub enum BodyDecoder {
     /// Before the line end behind a chunk.
     ChunkEnd,
     /// In the trailer section, which is dropped.
-    Trailers,
+    Trailers {
+        /// There has been a field, which may go on.
+        begun: bool,
+    },
 }
 
 impl BodyDecoder {
@@ -88,7 +96,7 @@ impl BodyDecoder {
                     }
                     return Ok(Decoded::Data(data));
                 }
-                BodyDecoder::ChunkSize | BodyDecoder::ChunkEnd | BodyDecoder::Trailers => {
+                BodyDecoder::ChunkSize | BodyDecoder::ChunkEnd | BodyDecoder::Trailers { .. } => {
                     let Some(line) = take_line(buffer)? else { return Ok(Decoded::NeedMore) };
                     *self = self.after_line(&line)?;
                 }
@@ -96,17 +104,23 @@ impl BodyDecoder {
         }
     }
 
+    /// `line`: without its line feed.
     fn after_line(self, line: &[u8]) -> Result<Self, BodyError> {
+        // Only the line of a size must end in both: what others take for a part of its extension could hide a request.
+        let text = line.strip_suffix(b"\r").unwrap_or(line);
         match self {
-            BodyDecoder::ChunkSize => match chunk_size(line)? {
-                0 => Ok(BodyDecoder::Trailers),
+            BodyDecoder::ChunkSize => match chunk_size(line.strip_suffix(b"\r").ok_or(BodyError::Framing)?)? {
+                0 => Ok(BodyDecoder::Trailers { begun: false }),
                 n => Ok(BodyDecoder::ChunkData(n)),
             },
-            BodyDecoder::ChunkEnd if line.is_empty() => Ok(BodyDecoder::ChunkSize),
-            BodyDecoder::ChunkEnd => Err(BodyError),
-            BodyDecoder::Trailers if line.is_empty() => Ok(BodyDecoder::Done),
-            BodyDecoder::Trailers if is_field(line) => Ok(BodyDecoder::Trailers),
-            BodyDecoder::Trailers => Err(BodyError),
+            BodyDecoder::ChunkEnd if text.is_empty() => Ok(BodyDecoder::ChunkSize),
+            BodyDecoder::ChunkEnd => Err(BodyError::Framing),
+            BodyDecoder::Trailers { .. } if text.is_empty() => Ok(BodyDecoder::Done),
+            BodyDecoder::Trailers { .. } if has_invalid_byte(text) => Err(BodyError::InvalidCharacters),
+            BodyDecoder::Trailers { begun } if is_field(text) || begun && matches!(text[0], b' ' | b'\t') => {
+                Ok(BodyDecoder::Trailers { begun: true })
+            }
+            BodyDecoder::Trailers { .. } => Err(BodyError::Framing),
             BodyDecoder::Done | BodyDecoder::Length(_) | BodyDecoder::UntilClose | BodyDecoder::ChunkData(_) => {
                 Ok(self)
             }
@@ -130,28 +144,25 @@ fn take(buffer: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
     Some(buffer.split_to(n).freeze())
 }
 
-/// A line without its end.
+/// A line without its line feed.
 fn take_line(buffer: &mut BytesMut) -> Result<Option<BytesMut>, BodyError> {
     let Some(end) = memchr::memchr(b'\n', buffer) else {
-        return if buffer.len() > MAX_LINE { Err(BodyError) } else { Ok(None) };
+        return if buffer.len() > MAX_LINE { Err(BodyError::Framing) } else { Ok(None) };
     };
-    let mut line = buffer.split_to(end);
+    let line = buffer.split_to(end);
     buffer.advance(1);
-    if line.last() == Some(&b'\r') {
-        line.truncate(line.len() - 1);
-    }
     Ok(Some(line))
 }
 
-/// Hex digits, then nothing or an extension.
+/// Hex digits, then nothing or an extension, which is not looked into but for line ends.
 fn chunk_size(line: &[u8]) -> Result<u64, BodyError> {
     let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-    let rest = line[digits..].trim_ascii();
-    if digits == 0 || !(rest.is_empty() || rest[0] == b';') {
-        return Err(BodyError);
+    let (digits, rest) = line.split_at(digits);
+    if digits.is_empty() || !matches!(rest.first(), None | Some(b';' | b' ' | b'\t')) || rest.contains(&b'\r') {
+        return Err(BodyError::Framing);
     }
-    let text = std::str::from_utf8(&line[..digits]).map_err(|_| BodyError)?;
-    u64::from_str_radix(text, 16).map_err(|_| BodyError)
+    let text = std::str::from_utf8(digits).map_err(|_| BodyError::Framing)?;
+    u64::from_str_radix(text, 16).map_err(|_| BodyError::Framing)
 }
 
 #[cfg(test)]
@@ -177,9 +188,13 @@ mod tests {
 
     #[test]
     fn chunks_with_extensions_and_trailers() {
-        let input = b"5;a=b\r\nhello\r\nA\n0123456789\n0\r\nx-t: 1\r\n\r\nGET";
-        let (body, done, rest) = decode_all(BodyLength::Streamed, input).unwrap();
-        assert_eq!((body.as_slice(), done, rest.as_slice()), (&b"hello0123456789"[..], true, &b"GET"[..]));
+        for line_end in ["\r\n", "\n"] {
+            let pieces = ["5;a=b\r\n", "hello", line_end, "A x\r\n", "0123456789", line_end, "0\r\n"];
+            let trailers = ["x-t: 1", line_end, " 2", line_end, line_end, "GET"];
+            let input = [pieces.concat(), trailers.concat()].concat();
+            let (body, done, rest) = decode_all(BodyLength::Streamed, input.as_bytes()).unwrap();
+            assert_eq!((body.as_slice(), done, rest.as_slice()), (&b"hello0123456789"[..], true, &b"GET"[..]));
+        }
     }
 
     #[test]
@@ -188,13 +203,24 @@ mod tests {
             &b"zz\r\n"[..],
             b"0\r\nx y: 1\r\n\r\n",
             b"5\r\nhelloXX\r\n",
+            b"5\r\nhello \r\n",
             b"-1\r\n",
             b"\r\n",
+            b" 1\r\n",
             b"11111111111111111\r\n",
             b"0\r\nnocolon\r\n",
+            b"0\r\n x: 1\r\n",
+            b"5\nhello",
+            b"5\r\nhello\r\n0\n",
+            b"5;a\nhello",
+            b"5;a=\"\n\"\r\nhello",
+            b"5;a\rb\r\nhello",
+            b"5\r\r\nhello",
         ] {
-            assert_eq!(decode_all(BodyLength::Streamed, input), Err(BodyError), "{input:?}");
+            assert_eq!(decode_all(BodyLength::Streamed, input), Err(BodyError::Framing), "{input:?}");
         }
+        let control = decode_all(BodyLength::Streamed, b"0\r\nx: \x01\r\n");
+        assert_eq!(control, Err(BodyError::InvalidCharacters));
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientConnection<S> {
             let room = match self.decoder {
                 BodyDecoder::Length(left) | BodyDecoder::ChunkData(left) if left <= READ_SMALL as u64 => READ_SMALL,
                 BodyDecoder::Length(_) | BodyDecoder::ChunkData(_) | BodyDecoder::UntilClose => READ_LARGE,
-                BodyDecoder::Done | BodyDecoder::ChunkSize | BodyDecoder::ChunkEnd | BodyDecoder::Trailers => {
+                BodyDecoder::Done | BodyDecoder::ChunkSize | BodyDecoder::ChunkEnd | BodyDecoder::Trailers { .. } => {
                     READ_SMALL
                 }
             };

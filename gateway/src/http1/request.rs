@@ -37,7 +37,12 @@ pub struct ParsedRequest {
 /// Whether a request can start with this byte. Answered at once: the bytes of another protocol (a TLS hello) may never
 /// make up a line.
 pub fn may_start(byte: u8) -> bool {
-    matches!(byte, b'A'..=b'D' | b'G' | b'H' | b'L'..=b'U')
+    byte > b' '
+}
+
+/// Whether a line may begin a request; also answered at once.
+pub fn is_request_line(line: &[u8]) -> bool {
+    request_line(&Bytes::copy_from_slice(line)).is_ok()
 }
 
 /// Where the scan for the end of the head stands between reads.
@@ -46,6 +51,7 @@ pub struct HeadScan {
     at: usize,
     line_start: usize,
     seen_line: bool,
+    told_line: bool,
 }
 
 impl HeadScan {
@@ -56,6 +62,15 @@ impl HeadScan {
             bytes::Buf::advance(buffer, blank);
             self.seen_line = !buffer.is_empty();
         }
+    }
+
+    /// The first line of a head that is not complete yet, once.
+    pub fn first_line<'b>(&mut self, buffer: &'b [u8]) -> Option<&'b [u8]> {
+        if self.told_line || self.line_start == 0 {
+            return None;
+        }
+        self.told_line = true;
+        buffer.split(|b| *b == b'\n').next()
     }
 
     /// Length of the head with its empty line, once it is complete.
@@ -77,12 +92,15 @@ impl HeadScan {
 
 /// Parses a complete head. `plaintext_scheme` is the scheme of the connection.
 pub fn parse(head: BytesMut, limits: &HeadLimits, tls: bool) -> Result<ParsedRequest, ProtocolError> {
-    if fields::has_invalid_byte(&head) {
-        return Err(ProtocolError::INVALID_CHARACTERS);
-    }
     let mut head = head;
+    let invalid = fields::has_invalid_byte(&head);
     let line_end = memchr::memchr(b'\n', &head).ok_or(ProtocolError::CODEC)?;
     let line = head.split_to(line_end + 1).freeze();
+    if invalid {
+        // Where there is no target, nothing else is looked at.
+        let has_target = words(&line).nth(1).is_some();
+        return Err(if has_target { ProtocolError::INVALID_CHARACTERS } else { ProtocolError::CODEC });
+    }
     let (method, raw_target, version) = request_line(&line)?;
     let mut fields = match fields::parse(head, limits) {
         Ok(fields) => fields,
@@ -117,7 +135,7 @@ fn request_line(line: &Bytes) -> Result<(Bytes, Bytes, Version), ProtocolError> 
     if text.first().is_none_or(u8::is_ascii_whitespace) {
         return Err(ProtocolError::CODEC);
     }
-    let mut parts = text.split(|b| matches!(b, b' ' | b'\t')).filter(|part| !part.is_empty());
+    let mut parts = words(text);
     let method = parts.next().ok_or(ProtocolError::CODEC)?;
     let target = parts.next().ok_or(ProtocolError::CODEC)?;
     let version = parts.next();
@@ -131,6 +149,10 @@ fn request_line(line: &Bytes) -> Result<(Bytes, Bytes, Version), ProtocolError> 
         Some(_) => return Err(ProtocolError::CODEC),
     };
     Ok((line.slice_ref(method), line.slice_ref(target), version))
+}
+
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.trim_ascii_end().split(|b| matches!(b, b' ' | b'\t')).filter(|part| !part.is_empty())
 }
 
 fn is_version(text: &[u8]) -> bool {

@@ -100,12 +100,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ServerConnection<S> {
             // Before anything else: what begins otherwise is another protocol, which may well have an empty line in it.
             self.scan.skip_blank_lines(&mut self.buffer);
             if self.buffer.first().is_some_and(|first| !request::may_start(*first)) {
-                self.begin();
-                self.current.close = true;
-                return Poll::Ready(Next::Refused(ProtocolError::CODEC));
+                return Poll::Ready(self.refuse_at_once());
             }
             if let Some(end) = self.scan.find_end(&self.buffer) {
                 return Poll::Ready(self.take_request(end));
+            }
+            if self.scan.first_line(&self.buffer).is_some_and(|line| !request::is_request_line(line)) {
+                return Poll::Ready(self.refuse_at_once());
             }
             if self.buffer.len() > self.limits.max_bytes + READ_SMALL {
                 return Poll::Ready(Next::Refused(ProtocolError::HEADERS_TOO_LARGE));
@@ -115,6 +116,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ServerConnection<S> {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// What has come will not become a request.
+    fn refuse_at_once(&mut self) -> Next {
+        self.begin();
+        self.current.close = true;
+        Next::Refused(ProtocolError::CODEC)
     }
 
     /// Part of a head has come.
@@ -207,7 +215,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ServerConnection<S> {
             | BodyDecoder::Done
             | BodyDecoder::ChunkSize
             | BodyDecoder::ChunkEnd
-            | BodyDecoder::Trailers => READ_SMALL,
+            | BodyDecoder::Trailers { .. } => READ_SMALL,
         };
         match ready!(self.poll_fill(cx, room)) {
             Ok(0) | Err(_) => Poll::Ready(Err(Gone::Disconnected)),
@@ -230,9 +238,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Downstream for ServerConnection<S
                     return Poll::Ready(Ok(Frame::End));
                 }
                 Ok(Decoded::NeedMore) => ready!(self.poll_more_body(cx))?,
-                Err(BodyError) => {
+                Err(error) => {
                     self.current.close = true;
-                    return Poll::Ready(Err(Gone::Malformed(ProtocolError::BODY)));
+                    return Poll::Ready(Err(Gone::Malformed(match error {
+                        BodyError::Framing => ProtocolError::BODY,
+                        BodyError::InvalidCharacters => ProtocolError::INVALID_CHARACTERS,
+                    })));
                 }
             }
         }

@@ -30,6 +30,9 @@ impl CompiledOps {
     pub fn new(ops: &HeaderOps) -> Result<Self, CompileError> {
         let pair = |(name, value): (&String, &String)| {
             let format = Format::parse(value).map_err(|e| CompileError(format!("header {name}: {e}")))?;
+            if format.is_for_logs_alone() {
+                return Err(CompileError(format!("header {name}: `%REQ_WITHOUT_QUERY%` is for access logs alone")));
+            }
             Ok((Name::new(name), format))
         };
         if ops.is_empty() {

@@ -400,7 +400,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             self.apply_response_ops(reply.head.status, &mut reply.head.headers);
         }
         let grpc = self.request.is_grpc();
-        let (mut head, body) = reply.finish(grpc);
+        let (mut head, body) = reply.finish(grpc, self.request.is_head());
         self.record.response_code = head.status;
         self.finish_response_head(&mut head);
         let trailers_only = grpc && self.request.version == Version::Http2;

@@ -33,14 +33,15 @@ impl LocalReply {
         LocalReply { head: ResponseHead::new(status), body, grpc_status: code }
     }
 
-    /// Completes the head once header operations have run: length and type, or gRPC's trailers-only form.
-    pub(super) fn finish(mut self, grpc: bool) -> (ResponseHead, Bytes) {
+    /// Completes the head once header operations have run: length and type, or gRPC's trailers-only form, which tells
+    /// the answer to HEAD (`to_head`) no message.
+    pub(super) fn finish(mut self, grpc: bool, to_head: bool) -> (ResponseHead, Bytes) {
         let headers = &mut self.head.headers;
         if grpc {
             self.head.status = 200;
             headers.set_static(names::CONTENT_TYPE, "application/grpc");
             headers.set(names::GRPC_STATUS, Bytes::from(self.grpc_status.to_string()));
-            if !self.body.is_empty() {
+            if !self.body.is_empty() && !to_head {
                 headers.set(names::GRPC_MESSAGE, Bytes::from(percent_encode(&self.body)));
             }
             headers.remove("content-length");
