@@ -73,11 +73,15 @@ impl HeadScan {
         buffer.split(|b| *b == b'\n').next()
     }
 
-    /// Length of the head with its empty line, once it is complete.
+    /// Length of the head with its empty line, once it is complete. A request line without a version is all of it.
     pub fn find_end(&mut self, buffer: &[u8]) -> Option<usize> {
         while let Some(offset) = memchr::memchr(b'\n', &buffer[self.at..]) {
             let end = self.at + offset;
             let line = &buffer[self.line_start..end];
+            if self.line_start == 0 && is_short(line) {
+                *self = HeadScan::default();
+                return Some(end + 1);
+            }
             self.at = end + 1;
             self.line_start = self.at;
             if line.is_empty() || line == b"\r" {
@@ -122,7 +126,8 @@ pub fn parse(head: BytesMut, limits: &HeadLimits, tls: bool) -> Result<ParsedReq
     let host = fields.get("host").cloned();
     fields.remove("host");
     let Target { scheme, authority, path } = target::resolve(&raw_target, &method, host, tls)?;
-    if authority.as_deref().is_some_and(|a| !target::is_authority(a)) {
+    // Older requests are refused for their version.
+    if version == Version::Http11 && authority.as_deref().is_some_and(|a| !target::is_authority(a)) {
         return Err(ProtocolError::INVALID_AUTHORITY);
     }
     let head = RequestHead { version, method, scheme, authority, path, headers: fields };
@@ -143,12 +148,28 @@ fn request_line(line: &Bytes) -> Result<(Bytes, Bytes, Version), ProtocolError> 
         return Err(ProtocolError::CODEC);
     }
     let version = match version {
+        // HTTP/0.9, but for what its target ends with.
+        None if without_end(line).ends_with(b"HTTP/1.1") => Version::Http11,
         None => Version::Http10,
         Some(b"HTTP/1.1") => Version::Http11,
         Some(other) if is_version(other) => Version::Http10,
         Some(_) => return Err(ProtocolError::CODEC),
     };
     Ok((line.slice_ref(method), line.slice_ref(target), version))
+}
+
+/// A request line without a version: no fields follow it.
+fn is_short(line: &[u8]) -> bool {
+    // The usual line is recognised without splitting it.
+    let usual =
+        line.strip_suffix(b" HTTP/1.1\r").and_then(|rest| rest.split_at_checked(memchr::memchr(b' ', rest)? + 1));
+    !usual.is_some_and(|(_, target)| target.first().is_some_and(|b| !b.is_ascii_whitespace()))
+        && words(line).nth(2).is_none()
+}
+
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {

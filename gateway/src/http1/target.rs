@@ -88,7 +88,7 @@ fn absolute(raw: &Bytes, tls: bool) -> Result<Target, ProtocolError> {
     let scheme = raw[..colon].to_ascii_lowercase();
     let rest = raw.slice(colon + 3..);
     let host_end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
-    let host_start = memchr::memrchr(b'@', &rest[..host_end]).map_or(0, |at| at + 1);
+    let host_start = memchr::memchr(b'@', &rest[..host_end]).map_or(0, |at| at + 1);
     let authority = rest.slice(host_start..host_end);
     if !is_host(&authority) {
         return Err(ProtocolError::INVALID_URL);
@@ -104,10 +104,16 @@ fn absolute(raw: &Bytes, tls: bool) -> Result<Target, ProtocolError> {
     Ok(Target { scheme, authority: Some(authority), path })
 }
 
-/// `host[:port]`, as http-parser takes it in an absolute form: letters, digits, dots and hyphens, or an address in brackets.
+/// `host[:port]`, as http-parser takes it in an absolute form and for CONNECT: letters, digits, dots and hyphens, or an
+/// address in brackets.
 fn is_host(authority: &[u8]) -> bool {
+    let is_address =
+        |text: &[u8]| !text.is_empty() && text.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'));
     let end = match authority.first() {
-        Some(b'[') => memchr::memchr(b']', authority).map_or(0, |end| end + 1),
+        Some(b'[') => match memchr::memchr(b']', authority) {
+            Some(end) if is_address(&authority[1..end]) => end + 1,
+            _ => 0,
+        },
         _ => authority.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')).count(),
     };
     match authority.get(end) {
@@ -129,11 +135,12 @@ fn is_valid(url: &[u8], connect: bool) -> bool {
     }
     let mut rest = url;
     if !connect {
-        let letters = url.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-        if letters == 0 || !url[letters..].starts_with(b"://") {
+        // RFC 3986 §3.1
+        let scheme = url.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
+        if !first.is_ascii_alphabetic() || !url[scheme..].starts_with(b"://") {
             return false;
         }
-        rest = &url[letters + 3..];
+        rest = &url[scheme + 3..];
     }
     let host_end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
     let (host, path) = rest.split_at(host_end);
@@ -144,10 +151,7 @@ fn is_valid(url: &[u8], connect: bool) -> bool {
 
 /// What CONNECT asks for.
 fn is_host_and_port(target: &[u8]) -> bool {
-    memchr::memrchr(b':', target).is_some_and(|colon| {
-        let port = &target[colon + 1..];
-        colon > 0 && !port.is_empty() && port.iter().all(u8::is_ascii_digit)
-    })
+    is_host(target) && memchr::memrchr(b':', target).is_some_and(|colon| !target[colon..].contains(&b']'))
 }
 
 fn is_host_byte(b: u8) -> bool {

@@ -52,7 +52,10 @@ pub fn normalize_host(authority: &[u8]) -> Cow<'_, [u8]> {
         Some(b']') | None => authority,
         Some(_) => match memchr::memrchr(b':', authority) {
             // An IPv6 address without brackets has no port.
-            Some(colon) if authority[0] == b'[' || memchr::memchr(b':', &authority[..colon]).is_none() => {
+            Some(colon)
+                if (authority[0] == b'[' || memchr::memchr(b':', &authority[..colon]).is_none())
+                    && !authority[colon..].contains(&b']') =>
+            {
                 &authority[..colon]
             }
             Some(_) | None => authority,
@@ -89,6 +92,7 @@ mod tests {
             ("A.example.com:8080", "a.example.com"),
             ("a:", "a"),
             ("a:abc", "a"),
+            ("a:8]0", "a:8]0"),
             ("[::1]:80", "[::1]"),
             ("[::1]", "[::1]"),
             ("::1", "::1"),
