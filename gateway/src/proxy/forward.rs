@@ -61,6 +61,12 @@ impl Forwarding {
     }
 }
 
+/// Says how long a request may take.
+pub(super) fn expect_timeout(headers: &mut Headers, expected: Duration) {
+    let millis = number(u64::try_from(expected.as_millis()).unwrap_or(u64::MAX));
+    headers.set(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, millis);
+}
+
 impl<D: Downstream> Exchange<'_, D> {
     /// Sends the request to one of the route's destinations.
     pub(super) async fn forward(&mut self, route: &Arc<CompiledRoute>, forward: &Forward) -> Outcome {
@@ -85,7 +91,7 @@ impl<D: Downstream> Exchange<'_, D> {
             Ok(host) => host,
             Err(outcome) => return outcome,
         };
-        let mirrors = mirror::start(self, forward);
+        let mirrors = mirror::start(self, forward, forwarding.timeouts.all);
         if forwarding.retries.is_some() {
             self.body.keep();
         }
@@ -181,8 +187,7 @@ impl<D: Downstream> Exchange<'_, D> {
         // Nothing left is said as the least that is not "no limit".
         let expected = expected.max(Duration::from_millis(1));
         if self.runtime.settings.http.debug_headers {
-            let millis = number(u64::try_from(expected.as_millis()).unwrap_or(u64::MAX));
-            self.request.headers.set(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, millis);
+            expect_timeout(&mut self.request.headers, expected);
         }
         if timeouts.grpc {
             self.request.headers.set(names::GRPC_TIMEOUT, Bytes::from(grpc_duration(expected)));

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::attempt::framed;
 use super::downstream::Downstream;
 use super::exchange::Exchange;
-use super::forward::now;
+use super::forward::{expect_timeout, now};
 use super::worker::Worker;
 use crate::dns::preferred_family;
 use crate::headers::names;
@@ -87,8 +87,8 @@ impl Drop for Mirrors {
     }
 }
 
-/// Starts the route's copies.
-pub(super) fn start<D: Downstream>(exchange: &Exchange<'_, D>, forward: &Forward) -> Mirrors {
+/// Starts the route's copies. `limit`: of the request, without its tries' own.
+pub(super) fn start<D: Downstream>(exchange: &Exchange<'_, D>, forward: &Forward, limit: Option<Duration>) -> Mirrors {
     let mut feeds = Vec::new();
     for mirror in &forward.mirrors {
         let drawn = exchange.worker.rng.lock().next_u64() % 1_000_000;
@@ -100,7 +100,7 @@ pub(super) fn start<D: Downstream>(exchange: &Exchange<'_, D>, forward: &Forward
         let copy = Copy {
             worker: Arc::clone(exchange.worker),
             cluster: Arc::clone(cluster),
-            request: head(exchange),
+            request: head(exchange, limit),
             length: match exchange.length {
                 BodyLength::UntilClose => BodyLength::None,
                 other => other,
@@ -118,8 +118,12 @@ pub(super) fn start<D: Downstream>(exchange: &Exchange<'_, D>, forward: &Forward
     Mirrors(feeds)
 }
 
-fn head<D: Downstream>(exchange: &Exchange<'_, D>) -> RequestHead {
+fn head<D: Downstream>(exchange: &Exchange<'_, D>, limit: Option<Duration>) -> RequestHead {
     let mut request = exchange.request.clone();
+    // A copy is tried once.
+    if let Some(limit) = limit.filter(|_| exchange.runtime.settings.http.debug_headers) {
+        expect_timeout(&mut request.headers, limit);
+    }
     let own = exchange.record.connection.own.ip().to_string();
     request.headers.join(names::X_FORWARDED_FOR, Bytes::from(own), b",");
     request.headers.set_static(names::X_ENVOY_INTERNAL, "true");
