@@ -130,7 +130,7 @@ pub(super) fn build(key: &ClusterKey, context: &Context<'_>) -> Result<BuiltClus
     if matches!(service.resolution, Resolution::Alias(_)) {
         return Err(Missing::Host);
     }
-    let port = service.port(key.port).filter(|port| port.protocol != Protocol::Udp).ok_or(Missing::Port)?;
+    let port = service.port(key.port).ok_or(Missing::Port)?;
     let rule = context.rule_for(service);
     if !key.subset.is_empty() && rule.as_ref().and_then(|rule| rule.subset(&key.subset)).is_none() {
         return Err(Missing::Subset);

@@ -52,6 +52,22 @@ pub(super) fn with_place(labels: &Labels, locality: &Locality, node: Option<&str
     all
 }
 
+/// The labels of an endpoint in the cluster: with its network too, which has no name unless a label gives one.
+pub(super) fn of_endpoint(labels: &Labels, locality: &Locality, node: Option<&str>) -> Labels {
+    with_network(with_place(labels, locality, node), Some(""))
+}
+
+/// With the network as a label, unless one names another.
+pub(super) fn with_network(mut labels: Labels, network: Option<&str>) -> Labels {
+    if let Some(network) = network {
+        let label = labels.entry(NETWORK_LABEL.to_owned()).or_default();
+        if label.is_empty() {
+            network.clone_into(label);
+        }
+    }
+    labels
+}
+
 /// The locality that labels of a workload set, if they do.
 pub(super) fn locality_of_workload(labels: &Labels) -> Option<Locality> {
     let text = labels.get(LOCALITY_LABEL).filter(|text| !text.is_empty())?;

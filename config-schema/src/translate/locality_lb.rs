@@ -144,18 +144,13 @@ fn by_labels(groups: Vec<Group>, proxy: &Labels, wanted: &[String]) -> Vec<Group
     if proxy.is_empty() {
         return groups;
     }
-    let wanted: Vec<(&str, Option<&str>)> = wanted
-        .iter()
-        .map(|entry| match entry.split_once('=') {
-            Some((label, value)) => (label, Some(value)),
-            None => (entry.as_str(), proxy.get(entry).map(String::as_str)),
-        })
-        .collect();
+    let own_network = wanted.first().is_some_and(|first| first == NETWORK_LABEL);
+    let wanted: Vec<(&str, Option<&str>)> = wanted.iter().map(|entry| wanted_label(entry, proxy)).collect();
     let mut divided = Vec::new();
     for group in groups {
         let mut by_priority: BTreeMap<u32, Vec<Instance>> = BTreeMap::new();
         for instance in group.instances {
-            by_priority.entry(label_priority(&instance.who.labels, &wanted)).or_default().push(instance);
+            by_priority.entry(label_priority(&instance.who.labels, &wanted, own_network)).or_default().push(instance);
         }
         for (priority, instances) in by_priority {
             let weight = instances.iter().map(|instance| instance.weight).sum();
@@ -165,7 +160,14 @@ fn by_labels(groups: Vec<Group>, proxy: &Labels, wanted: &[String]) -> Vec<Group
     without_gaps(divided)
 }
 
-fn label_priority(endpoint: &Labels, wanted: &[(&str, Option<&str>)]) -> u32 {
+/// `label=value`, or a label with the proxy's value; with a second `=` the values are not heeded.
+fn wanted_label<'w>(entry: &'w str, proxy: &'w Labels) -> (&'w str, Option<&'w str>) {
+    let (label, value) = entry.split_once('=').map_or((entry, None), |(label, value)| (label, Some(value)));
+    let given = value.filter(|value| !value.contains('='));
+    (label, given.or_else(|| proxy.get(label).map(String::as_str)))
+}
+
+fn label_priority(endpoint: &Labels, wanted: &[(&str, Option<&str>)], own_network: bool) -> u32 {
     let lowest = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
     let mut foreign_network = 0;
     for (index, (label, value)) in (0..).zip(wanted) {
@@ -173,7 +175,7 @@ fn label_priority(endpoint: &Labels, wanted: &[(&str, Option<&str>)]) -> u32 {
             continue;
         }
         // Another network comes after everything in the own one, and is ranked within itself.
-        if index == 0 && *label == NETWORK_LABEL {
+        if index == 0 && own_network {
             foreign_network = lowest;
             continue;
         }
@@ -285,11 +287,11 @@ mod tests {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
         let wanted = [("a", Some("1")), ("b", Some("2"))];
-        assert_eq!(label_priority(&labels(&[("a", "1"), ("b", "2")]), &wanted), 0);
-        assert_eq!(label_priority(&labels(&[("a", "1")]), &wanted), 1);
-        assert_eq!(label_priority(&labels(&[("b", "2")]), &wanted), 2);
+        assert_eq!(label_priority(&labels(&[("a", "1"), ("b", "2")]), &wanted, false), 0);
+        assert_eq!(label_priority(&labels(&[("a", "1")]), &wanted, false), 1);
+        assert_eq!(label_priority(&labels(&[("b", "2")]), &wanted, false), 2);
         let wanted = [(NETWORK_LABEL, Some("n1")), ("a", Some("1"))];
-        assert_eq!(label_priority(&labels(&[("a", "1")]), &wanted), 2);
-        assert_eq!(label_priority(&labels(&[]), &wanted), 3);
+        assert_eq!(label_priority(&labels(&[("a", "1")]), &wanted, true), 2);
+        assert_eq!(label_priority(&labels(&[]), &wanted, true), 3);
     }
 }

@@ -87,7 +87,7 @@ fn distribute(setting: &LocalityLbSetting, path: PathRef<'_>, report: &mut Repor
     let mut sources = Localities::default();
     for (index, distribute) in setting.distribute.iter().enumerate() {
         let here = path.index(index);
-        report.check(here.key("from"), "locality", sources.add(distribute.from.as_deref().unwrap_or_default()));
+        report.check(here.key("from"), "locality", sources.add(distribute.from.as_deref().unwrap_or_default(), true));
         let to = here.key("to");
         let mut targets = Localities::default();
         let mut total = 0_u64;
@@ -96,7 +96,7 @@ fn distribute(setting: &LocalityLbSetting, path: PathRef<'_>, report: &mut Repor
                 report.error(to.key(locality), "range", format!("a share must be in the range 1-100, is {weight}"));
             }
             total += u64::from(*weight);
-            report.check(to.key(locality), "locality", targets.add(locality));
+            report.check(to.key(locality), "locality", targets.add(locality, false));
         }
         if total != 100 {
             report.error(to, "range", format!("the shares must be 100 together, are {total}"));
@@ -111,7 +111,8 @@ struct Localities {
 }
 
 impl Localities {
-    fn add(&mut self, locality: &str) -> Result<(), String> {
+    /// Where the first one that fits counts (`in_order`), a wildcard may come behind what it contains.
+    fn add(&mut self, locality: &str, in_order: bool) -> Result<(), String> {
         let wildcards = locality.matches('*').count();
         if wildcards > 1 || wildcards == 1 && !locality.ends_with('*') {
             return Err(format!("{locality:?} may have one wildcard, at the end"));
@@ -123,11 +124,9 @@ impl Localities {
         while parts.last().is_some_and(|part| part == "*") {
             parts.pop();
         }
-        let overlaps = self.seen.iter().any(|seen| {
-            let shared = seen.len().min(parts.len());
-            seen[..shared] == parts[..shared]
-        });
-        if overlaps {
+        let is_contained = self.seen.iter().any(|seen| parts.starts_with(seen));
+        let contains = self.seen.iter().any(|seen| seen.starts_with(&parts));
+        if is_contained || contains && !(in_order && wildcards == 1) {
             return Err(format!("{locality:?} overlaps with another locality"));
         }
         self.seen.insert(parts);
@@ -152,9 +151,25 @@ mod tests {
             (&["r*/z"], false),
             (&["*/*"], false),
         ] {
-            let mut seen = Localities::default();
-            let result: Result<Vec<()>, String> = localities.iter().map(|locality| seen.add(locality)).collect();
-            assert_eq!(result.is_ok(), fine, "{localities:?}");
+            assert_eq!(are_fine(localities, false), fine, "{localities:?}");
         }
+    }
+
+    #[test]
+    fn in_order_a_wildcard_may_come_last() {
+        for (localities, fine) in [
+            (&["r1/z1/*", "r1/*", "*"][..], true),
+            (&["r1/z1/s1", "r1/z1/*"], true),
+            (&["r1/*", "r1/z1/*"], false),
+            (&["r1/z1", "r1"], false),
+            (&["r1/*", "r1/*"], false),
+        ] {
+            assert_eq!(are_fine(localities, true), fine, "{localities:?}");
+        }
+    }
+
+    fn are_fine(localities: &[&str], in_order: bool) -> bool {
+        let mut seen = Localities::default();
+        localities.iter().all(|locality| seen.add(locality, in_order).is_ok())
     }
 }

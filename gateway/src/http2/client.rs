@@ -126,7 +126,7 @@ impl H2Stream {
             return Err(ResetReason::ProtocolError);
         }
         let request = request_header(head).ok_or(ResetReason::ProtocolError)?;
-        self.session.write_request_header(Box::new(request), end).map_err(|_| ResetReason::ConnectionTermination)?;
+        self.session.write_request_header(Box::new(request), end).map_err(|error| reason_of_no_stream(&error))?;
         self.body = if end { None } else { self.session.take_request_body_writer() };
         Ok(())
     }
@@ -276,6 +276,11 @@ fn reset_reason(error: &h2::Error) -> ResetReason {
         _ if error.is_library() && error.reason().is_some() => ResetReason::ProtocolError,
         _ => ResetReason::ConnectionTermination,
     }
+}
+
+/// Why a connection took no further stream: what a backend that speaks no HTTP/2 says may have been read before.
+pub(crate) fn reason_of_no_stream(error: &pingora_core::Error) -> ResetReason {
+    error.root_cause().downcast_ref::<h2::Error>().map_or(ResetReason::ConnectionTermination, reset_reason)
 }
 
 /// The head for Pingora; `None` if HTTP/2 cannot carry it.

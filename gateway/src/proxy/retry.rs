@@ -141,10 +141,13 @@ impl Retries {
             Failure::PerTryTimeout => any_reset,
             Failure::Reset { reason, sent } => match reason {
                 ResetReason::Overflow => false,
-                _ if any_reset || (on.reset_before_request && !sent) => true,
+                _ if any_reset => true,
+                // Whoever breaks the protocol would do so again.
+                ResetReason::ProtocolError => false,
+                _ if on.reset_before_request && !sent => true,
                 ResetReason::ConnectionFailure(_) | ResetReason::ConnectionTimeout => on.connect_failure,
                 ResetReason::RemoteRefusedStream => on.refused_stream,
-                ResetReason::ConnectionTermination | ResetReason::RemoteReset | ResetReason::ProtocolError => false,
+                ResetReason::ConnectionTermination | ResetReason::RemoteReset => false,
             },
         }
     }

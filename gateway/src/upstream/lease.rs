@@ -16,6 +16,7 @@ use super::waiting::{Grant, Ticket};
 use crate::http1::client::ClientConnection;
 use crate::http2;
 use crate::net::Dialer;
+use crate::outcome::ResetReason;
 use crate::tls::client::Inner;
 
 /// Connections that turn out to take no more streams (GOAWAY) are left so often for another one.
@@ -135,14 +136,22 @@ impl Request<'_> {
             let mut stream = self.stream_slot(&slot).await?;
             let connection = Arc::clone(&stream.connection);
             stream.set_opened();
-            if let Ok(Some(session)) = connection.connection.spawn_stream().await {
-                return Ok(Lease {
-                    stream: UpstreamStream::H2(Box::new(http2::client::H2Stream::new(session))),
-                    ends: connection.ends.clone(),
-                    carrier: Carrier::H2 { _stream: stream },
-                });
-            }
+            let refusal = match connection.connection.spawn_stream().await {
+                Ok(Some(session)) => {
+                    return Ok(Lease {
+                        stream: UpstreamStream::H2(Box::new(http2::client::H2Stream::new(session))),
+                        ends: connection.ends.clone(),
+                        carrier: Carrier::H2 { _stream: stream },
+                    });
+                }
+                Ok(None) => ResetReason::ConnectionTermination,
+                Err(error) => http2::client::reason_of_no_stream(&error),
+            };
             stream.drain();
+            if refusal == ResetReason::ProtocolError {
+                // What speaks no HTTP/2 does not do so on another connection either.
+                return Err(ConnectFailure { reason: refusal, transport: String::new() });
+            }
         }
         Err(ConnectFailure::terminated())
     }

@@ -129,7 +129,7 @@ impl<'a> InstanceIndex<'a> {
             for address in endpoint.addresses.iter().filter_map(|address| address.parse().ok()) {
                 let namespace = &slice.meta.namespace;
                 let who = self.who_is_at(address, namespace, endpoint.target_ref.as_ref(), endpoint.node_name.as_ref());
-                found.extend(with_ports(address, &slice.spec.ports, &who, health));
+                found.extend(who.iter().flat_map(|who| with_ports(address, &slice.spec.ports, who, health)));
             }
             found
         };
@@ -144,7 +144,7 @@ impl<'a> InstanceIndex<'a> {
                     let Ok(address) = entry.ip.parse() else { continue };
                     let namespace = &endpoints.meta.namespace;
                     let who = self.who_is_at(address, namespace, entry.target_ref.as_ref(), entry.node_name.as_ref());
-                    found.extend(with_ports(address, &subset.ports, &who, health));
+                    found.extend(who.iter().flat_map(|who| with_ports(address, &subset.ports, who, health)));
                 }
             };
             add(&subset.addresses, Health::Healthy);
@@ -246,32 +246,43 @@ impl<'a> InstanceIndex<'a> {
         pods.map(AsRef::as_ref).filter(|pod| is_ready(&pod.spec) && selects(selector, &pod.meta.labels)).collect()
     }
 
+    /// The workload at an address of a Service in `namespace`; `None` where it should be a Pod that is not there (yet).
     fn who_is_at(
         &self,
         address: IpAddr,
         namespace: &str,
         target: Option<&ObjectReference>,
         node: Option<&String>,
-    ) -> Arc<Who> {
-        let by_name = target.filter(|target| target.kind.as_deref() == Some("Pod")).map(|target| {
-            let namespace = target.namespace.as_deref().unwrap_or(namespace);
-            target.name.as_deref().and_then(|name| self.resources.pods.get(namespace, name)).map(AsRef::as_ref)
-        });
-        let pod = by_name.unwrap_or_else(|| {
-            let pods = self.pods.get(&address)?;
-            pods.iter().copied().find(|pod| pod.meta.namespace == namespace)
-        });
-        Arc::new(match pod {
+    ) -> Option<Arc<Who>> {
+        let pod = match target.filter(|target| target.kind.as_deref() == Some("Pod")) {
+            // Whoever gives no Pods at all means the endpoints as they are.
+            Some(_) if self.pods.is_empty() => None,
+            Some(target) => Some(self.referenced_pod(target)?),
+            None => {
+                let pods = self.pods.get(&address);
+                pods.and_then(|pods| pods.iter().copied().find(|pod| pod.meta.namespace == namespace))
+            }
+        };
+        Some(Arc::new(match pod {
             Some(pod) => self.who_is_pod(pod),
-            None => Who { node: node.cloned(), ..Who::unknown(namespace, "") },
-        })
+            None => Who {
+                labels: labels::of_endpoint(&Labels::new(), &Locality::default(), None),
+                node: node.cloned(),
+                ..Who::unknown(namespace, "")
+            },
+        }))
+    }
+
+    fn referenced_pod(&self, target: &ObjectReference) -> Option<&'a Object<Pod>> {
+        let pod = self.resources.pods.get(target.namespace.as_deref()?, target.name.as_deref()?)?;
+        Some(pod.as_ref())
     }
 
     fn who_is_pod(&self, pod: &Object<Pod>) -> Who {
         let locality = locality_of_pod(self.resources, pod);
         let node = pod.spec.node_name.clone();
         Who {
-            labels: labels::with_place(&pod.meta.labels, &locality, node.as_deref()),
+            labels: labels::of_endpoint(&pod.meta.labels, &locality, node.as_deref()),
             namespace: pod.meta.namespace.clone(),
             locality,
             node,
@@ -292,9 +303,10 @@ impl<'a> InstanceIndex<'a> {
             None => labels::locality_of_workload(&own).unwrap_or_default(),
         };
         let account = entry.service_account.as_deref();
+        let network = entry.network.as_deref().filter(|network| !network.is_empty());
         Who {
             mesh_tls: own.get(TLS_MODE_LABEL).map_or(account.is_some(), |mode| mode == "istio"),
-            labels: labels::with_place(&own, &locality, None),
+            labels: labels::with_network(labels::with_place(&own, &locality, None), network),
             namespace: namespace.to_owned(),
             locality,
             node: None,

@@ -144,7 +144,7 @@ pub(super) fn add_to_scope(scope: &mut BTreeMap<String, Arc<Service>>, service: 
     } else if existing.ports != service.ports && existing.can_merge(service) {
         let merged = Arc::make_mut(existing);
         for port in &service.ports {
-            if merged.port(port.number).is_none() {
+            if merged.ports.iter().all(|existing| existing.number != port.number) {
                 merged.ports.push(port.clone());
             }
         }

@@ -100,8 +100,9 @@ impl Service {
         matches!(self.origin, Origin::Kubernetes(_))
     }
 
+    /// The port of this number; UDP, which may have the same number, is not served.
     pub(in crate::translate) fn port(&self, number: u16) -> Option<&Port> {
-        self.ports.iter().find(|port| port.number == number)
+        self.ports.iter().find(|port| port.number == number && port.protocol != Protocol::Udp)
     }
 
     /// The only port, if there is only one.
