@@ -360,7 +360,11 @@ impl Builder {
                 }
             },
         };
-        match AccessLogger::new(spec, sink) {
+        let by_default = AccessLogger::with_default_fields(spec);
+        if let Some((_, error)) = &by_default {
+            reject(format!("{error}; the default fields are logged"));
+        }
+        match AccessLogger::new(by_default.as_ref().map_or(spec, |(spec, _)| spec), sink) {
             Ok(logger) => Some(Arc::new(logger)),
             Err(error) => {
                 reject(error.to_string());

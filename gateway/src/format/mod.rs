@@ -11,6 +11,8 @@ mod time;
 mod tls;
 mod value;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 pub use operator::{FormatError, Operator};
@@ -88,10 +90,46 @@ impl Format {
         }
     }
 
+    /// The text for JSON, each value of it by [`text_of`].
+    pub fn text(&self, scope: &Scope<'_>, missing: &str) -> String {
+        let mut text = String::new();
+        let mut value = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(literal) => text.push_str(literal),
+                Piece::Operator(operator) => {
+                    value.clear();
+                    operator.evaluate(scope).write(missing, &mut value);
+                    text.push_str(&text_of(&value));
+                }
+            }
+        }
+        text
+    }
+
     /// The text as a header value; what is missing is empty.
     pub fn header_value(&self, scope: &Scope<'_>) -> Bytes {
         let mut out = Vec::new();
         self.write(scope, "", &mut out);
         Bytes::from(out)
+    }
+}
+
+/// Bytes as text: what is no UTF-8 is taken for ISO 8859-1, as Envoy does in JSON.
+pub fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => bytes.iter().copied().map(char::from).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_utf_8_stay_apart() {
+        assert_eq!(text_of("é€".as_bytes()), "é€");
+        assert_eq!(text_of(b"\xff\xc3("), "\u{ff}\u{c3}(");
     }
 }

@@ -141,16 +141,16 @@ impl Operator {
             return Err(FormatError(format!("`%{operator}%` takes no length")));
         }
         let needed = || needed(operator, argument);
-        let time = |zone| TimeFormat::parse(argument.unwrap_or(""), zone);
+        let time = |zone| TimeFormat::new(argument.unwrap_or(""), zone);
         Ok(match operator {
             "REQ" | "REQUEST_HEADER" => Operator::Request(field()?),
             "REQ_WITHOUT_QUERY" => Operator::RequestWithoutQuery(field()?),
             "RESP" | "RESPONSE_HEADER" => Operator::Response(field()?),
             "TRAILER" | "RESPONSE_TRAILER" => Operator::Trailer(field()?),
-            "START_TIME" => Operator::StartTime(time(TimeZone::Utc)?),
-            "START_TIME_LOCAL" => Operator::StartTime(time(TimeZone::Local)?),
-            "EMIT_TIME" => Operator::EmitTime(time(TimeZone::Utc)?),
-            "EMIT_TIME_LOCAL" => Operator::EmitTime(time(TimeZone::Local)?),
+            "START_TIME" => Operator::StartTime(time(TimeZone::Utc)),
+            "START_TIME_LOCAL" => Operator::StartTime(time(TimeZone::Local)),
+            "EMIT_TIME" => Operator::EmitTime(time(TimeZone::Utc)),
+            "EMIT_TIME_LOCAL" => Operator::EmitTime(time(TimeZone::Local)),
             "DOWNSTREAM_PEER_CERT_V_START"
             | "DOWNSTREAM_PEER_CERT_V_END"
             | "UPSTREAM_PEER_CERT_V_START"
@@ -158,7 +158,7 @@ impl Operator {
                 if argument.is_some() =>
             {
                 let Operator::Plain(of) = plain(operator, None)? else { return Ok(Operator::Absent) };
-                Operator::CertificateTime(of, time(TimeZone::Utc)?)
+                Operator::CertificateTime(of, time(TimeZone::Utc))
             }
             "QUERY_PARAM" => {
                 let name = argument.filter(|name| !name.is_empty());

@@ -135,6 +135,7 @@ impl<'a> Scope<'a> {
         };
         match path {
             None => Value::Missing,
+            Some([]) => Value::Missing,
             Some(path) if query => Value::Bytes(path),
             Some(path) => Value::Bytes(path.split(|b| *b == b'?').next().unwrap_or(path)),
         }
@@ -154,6 +155,8 @@ impl<'a> Scope<'a> {
                 Value::Number(self.response.map_or(0, |(_, headers)| STATUS + size(headers)))
             }
             Plain::ResponseTrailersBytes => Value::Number(self.trailers.map_or(0, size)),
+            // Known while it is made only, and there is no format for it.
+            Plain::LocalReplyBody => Value::Bytes(b""),
             // Only HTTP/3 counts them.
             Plain::BytesRetransmitted | Plain::PacketsRetransmitted => Value::Number(0),
             Plain::AccessLogType => text(self.access_log_type()),

@@ -78,9 +78,15 @@ impl AccessLogger {
                 }
                 Layout::Text(Format::parse(&text)?)
             }
-            AccessLogEncoding::Json => Layout::Json(json_layout(spec.format.as_deref())?),
+            AccessLogEncoding::Json => Layout::Json(json_layout::Layout::parse(json(spec)?.into())?),
         };
         Ok(AccessLogger { spec: spec.clone(), layout, sink })
+    }
+
+    /// One that logs Istio's default fields, where the format that is wished for is no JSON object; and what is wrong.
+    pub fn with_default_fields(spec: &AccessLog) -> Option<(AccessLog, FormatError)> {
+        let error = json(spec).err().filter(|_| spec.encoding == AccessLogEncoding::Json)?;
+        Some((AccessLog { format: None, ..spec.clone() }, error))
     }
 
     /// Writes what waits.
@@ -109,13 +115,12 @@ impl AccessLogger {
     }
 }
 
-fn json_layout(format: Option<&str>) -> Result<json_layout::Layout, FormatError> {
-    let json = match format {
-        None => JSON.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect(),
-        Some(text) => serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
-            .map_err(|error| FormatError::new(format!("accessLogFormat is not a JSON object: {error}")))?,
-    };
-    json_layout::Layout::parse(json.into())
+fn json(spec: &AccessLog) -> Result<serde_json::Map<String, serde_json::Value>, FormatError> {
+    match spec.format.as_deref() {
+        None => Ok(JSON.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()),
+        Some(text) => serde_json::from_str(text)
+            .map_err(|error| FormatError::new(format!("accessLogFormat is not a JSON object: {error}"))),
+    }
 }
 
 /// Where lines go.
@@ -224,4 +229,28 @@ impl Drop for FileSink {
 
 fn open(path: &str) -> Result<std::fs::File, std::io::Error> {
     OpenOptions::new().create(true).append(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_json_object_gives_way_to_the_default_fields() {
+        let spec = |encoding, format: &str| AccessLog {
+            path: String::new(),
+            encoding,
+            format: Some(format.to_owned()),
+            listeners: false,
+        };
+        for (encoding, format, gives_way) in [
+            (AccessLogEncoding::Json, "{\"a\":", true),
+            (AccessLogEncoding::Json, "[1]", true),
+            (AccessLogEncoding::Json, "{}", false),
+            (AccessLogEncoding::Text, "[1]", false),
+        ] {
+            let by_default = AccessLogger::with_default_fields(&spec(encoding, format));
+            assert_eq!(by_default.map(|(spec, _)| spec.format), gives_way.then_some(None), "{format}");
+        }
+    }
 }

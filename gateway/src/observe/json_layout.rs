@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::format::{Format, FormatError, Scope, Value};
+use crate::format::{Format, FormatError, Scope, Value, text_of};
 
 /// A JSON value whose texts are formats.
 #[derive(Debug)]
@@ -49,13 +49,11 @@ impl Layout {
 
 fn text(format: &Format, scope: &Scope<'_>) -> Json {
     let Some(operator) = format.as_operator() else {
-        let mut text = Vec::new();
-        format.write(scope, "-", &mut text);
-        return String::from_utf8_lossy(&text).into_owned().into();
+        return format.text(scope, "-").into();
     };
     match operator.evaluate(scope) {
         Value::Missing => Json::Null,
-        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
+        Value::Bytes(bytes) => text_of(bytes).into_owned().into(),
         Value::Owned(text) => text.into(),
         Value::Number(n) => n.into(),
         Value::Json(json) => json,
