@@ -163,8 +163,7 @@ fn is_short(line: &[u8]) -> bool {
     // The usual line is recognised without splitting it.
     let usual =
         line.strip_suffix(b" HTTP/1.1\r").and_then(|rest| rest.split_at_checked(memchr::memchr(b' ', rest)? + 1));
-    !usual.is_some_and(|(_, target)| target.first().is_some_and(|b| !b.is_ascii_whitespace()))
-        && words(line).nth(2).is_none()
+    usual.is_none_or(|(_, target)| target.first().is_none_or(u8::is_ascii_whitespace)) && words(line).nth(2).is_none()
 }
 
 fn without_end(line: &[u8]) -> &[u8] {
