@@ -55,11 +55,6 @@ pub(super) fn downstream_tls(builder: &mut ListenerBuilder<'_>, server: &Gateway
         suites(&mut tls, builder, server, settings, defaults);
     }
     tls.provider = provider(&tls);
-    if tls.provider == TlsProvider::Boring && tls.cipher_suites.is_empty() {
-        // BoringSSL's own default is wider than Envoy's: clients older than TLS 1.2 get in only with a suite that the
-        // server names.
-        tls.cipher_suites = RUSTLS_SUITES.iter().map(|name| (*name).to_owned()).collect();
-    }
     Some(tls)
 }
 
