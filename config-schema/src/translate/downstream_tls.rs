@@ -19,7 +19,9 @@ const RUSTLS_SUITES: [&str; 6] = [
     "ECDHE-ECDSA-CHACHA20-POLY1305",
     "ECDHE-RSA-CHACHA20-POLY1305",
 ];
-/// Further ones that BoringSSL has.
+/// Key exchanges that rustls has; BoringSSL has all that can be chosen.
+const RUSTLS_CURVES: [&str; 4] = ["P-256", "P-384", "X25519", "X25519MLKEM768"];
+/// Further suites that BoringSSL has.
 const BORING_SUITES: [&str; 9] = [
     "ECDHE-ECDSA-AES128-SHA",
     "ECDHE-RSA-AES128-SHA",
@@ -95,7 +97,7 @@ fn suites(
         if tls.cipher_suites.is_empty() {
             tls.cipher_suites = defaults.cipher_suites.iter().filter(|name| is_known(name)).cloned().collect();
         }
-        tls.ecdh_curves.clone_from(&defaults.ecdh_curves);
+        tls.ecdh_curves = defaults.usable_ecdh_curves();
     }
 }
 
@@ -108,8 +110,9 @@ fn is_known(name: &str) -> bool {
 /// BoringSSL for what rustls does not have.
 fn provider(tls: &DownstreamTls) -> TlsProvider {
     let old = tls.min_version < TlsVersion::V1_2;
-    let foreign = tls.cipher_suites.iter().any(|name| !RUSTLS_SUITES.contains(&name.as_str()));
-    if old || foreign { TlsProvider::Boring } else { TlsProvider::Rustls }
+    let foreign_suite = tls.cipher_suites.iter().any(|name| !RUSTLS_SUITES.contains(&name.as_str()));
+    let foreign_curve = tls.ecdh_curves.iter().any(|name| !RUSTLS_CURVES.contains(&name.as_str()));
+    if old || foreign_suite || foreign_curve { TlsProvider::Boring } else { TlsProvider::Rustls }
 }
 
 fn alpn(mode: ServerTlsMode, protocol: Protocol) -> Vec<String> {
