@@ -19,8 +19,8 @@ const RUSTLS_SUITES: [&str; 6] = [
     "ECDHE-ECDSA-CHACHA20-POLY1305",
     "ECDHE-RSA-CHACHA20-POLY1305",
 ];
-/// Key exchanges that rustls has; BoringSSL has all that can be chosen.
-const RUSTLS_CURVES: [&str; 4] = ["P-256", "P-384", "X25519", "X25519MLKEM768"];
+/// Key exchanges that rustls has, in the order in which clients want them; BoringSSL has all that can be chosen.
+const RUSTLS_CURVES: [&str; 4] = ["X25519MLKEM768", "X25519", "P-256", "P-384"];
 /// Further suites that BoringSSL has.
 const BORING_SUITES: [&str; 9] = [
     "ECDHE-ECDSA-AES128-SHA",
@@ -111,8 +111,11 @@ fn is_known(name: &str) -> bool {
 fn provider(tls: &DownstreamTls) -> TlsProvider {
     let old = tls.min_version < TlsVersion::V1_2;
     let foreign_suite = tls.cipher_suites.iter().any(|name| !RUSTLS_SUITES.contains(&name.as_str()));
-    let foreign_curve = tls.ecdh_curves.iter().any(|name| !RUSTLS_CURVES.contains(&name.as_str()));
-    if old || foreign_suite || foreign_curve { TlsProvider::Boring } else { TlsProvider::Rustls }
+    // Of curves the server's order counts, but with rustls the client's does.
+    let places: Option<Vec<usize>> =
+        tls.ecdh_curves.iter().map(|name| RUSTLS_CURVES.iter().position(|known| known == name)).collect();
+    let foreign_curves = places.is_none_or(|places| !places.is_sorted());
+    if old || foreign_suite || foreign_curves { TlsProvider::Boring } else { TlsProvider::Rustls }
 }
 
 fn alpn(mode: ServerTlsMode, protocol: Protocol) -> Vec<String> {
