@@ -87,9 +87,9 @@ impl RequestHead {
         is_upgrade(&self.headers)
     }
 
-    /// Whether content-type says gRPC (`application/grpc`, `application/grpc+…`).
+    /// Whether content-type says gRPC (`application/grpc`, `application/grpc+…`); CONNECT calls no method.
     pub fn is_grpc(&self) -> bool {
-        is_grpc_content_type(self.headers.get("content-type"))
+        &self.method[..] != b"CONNECT" && is_grpc_content_type(self.headers.get("content-type"))
     }
 }
 

@@ -18,7 +18,7 @@ pub use services::{
     ServiceEntryVisibility, ServiceScope, ServiceScopeConfig, ServiceSettings, ServiceSettingsSettings, Visibility,
     VisibilityMatchRule, VisibilityPolicy,
 };
-pub use tls::{Ca, Certificate, CertificateData, MeshTlsProtocol, TlsConfig};
+pub use tls::{Ca, Certificate, CertificateData, ECDH_CURVES, MeshTlsProtocol, TlsConfig};
 pub use traffic::{
     DefaultTrafficPolicy, InboundTrafficMode, InboundTrafficPolicy, MeshH2UpgradePolicy, MeshOutboundTrafficMode,
     MeshOutboundTrafficPolicy, NormalizationType, ProxyPathNormalization,

@@ -19,7 +19,9 @@ const RUSTLS_SUITES: [&str; 6] = [
     "ECDHE-ECDSA-CHACHA20-POLY1305",
     "ECDHE-RSA-CHACHA20-POLY1305",
 ];
-/// Further ones that BoringSSL has.
+/// Key exchanges that rustls has, in the order in which clients want them; BoringSSL has all that can be chosen.
+const RUSTLS_CURVES: [&str; 4] = ["X25519MLKEM768", "X25519", "P-256", "P-384"];
+/// Further suites that BoringSSL has.
 const BORING_SUITES: [&str; 9] = [
     "ECDHE-ECDSA-AES128-SHA",
     "ECDHE-RSA-AES128-SHA",
@@ -55,11 +57,6 @@ pub(super) fn downstream_tls(builder: &mut ListenerBuilder<'_>, server: &Gateway
         suites(&mut tls, builder, server, settings, defaults);
     }
     tls.provider = provider(&tls);
-    if tls.provider == TlsProvider::Boring && tls.cipher_suites.is_empty() {
-        // BoringSSL's own default is wider than Envoy's: clients older than TLS 1.2 get in only with a suite that the
-        // server names.
-        tls.cipher_suites = RUSTLS_SUITES.iter().map(|name| (*name).to_owned()).collect();
-    }
     Some(tls)
 }
 
@@ -100,7 +97,7 @@ fn suites(
         if tls.cipher_suites.is_empty() {
             tls.cipher_suites = defaults.cipher_suites.iter().filter(|name| is_known(name)).cloned().collect();
         }
-        tls.ecdh_curves.clone_from(&defaults.ecdh_curves);
+        tls.ecdh_curves = defaults.usable_ecdh_curves();
     }
 }
 
@@ -113,8 +110,12 @@ fn is_known(name: &str) -> bool {
 /// BoringSSL for what rustls does not have.
 fn provider(tls: &DownstreamTls) -> TlsProvider {
     let old = tls.min_version < TlsVersion::V1_2;
-    let foreign = tls.cipher_suites.iter().any(|name| !RUSTLS_SUITES.contains(&name.as_str()));
-    if old || foreign { TlsProvider::Boring } else { TlsProvider::Rustls }
+    let foreign_suite = tls.cipher_suites.iter().any(|name| !RUSTLS_SUITES.contains(&name.as_str()));
+    // Of curves the server's order counts, but with rustls the client's does.
+    let places: Option<Vec<usize>> =
+        tls.ecdh_curves.iter().map(|name| RUSTLS_CURVES.iter().position(|known| known == name)).collect();
+    let foreign_curves = places.is_none_or(|places| !places.is_sorted());
+    if old || foreign_suite || foreign_curves { TlsProvider::Boring } else { TlsProvider::Rustls }
 }
 
 fn alpn(mode: ServerTlsMode, protocol: Protocol) -> Vec<String> {

@@ -4,6 +4,7 @@ use super::credential;
 use super::registry::Service;
 use crate::resources::MeshConfig;
 use crate::resources::destination_rule::{ClientTlsMode, ClientTlsSettings};
+use crate::resources::mesh_config::TlsConfig;
 use crate::resources::peer_authentication::MutualTlsMode;
 use crate::snapshot::{CertificateSource, SubjectAltName, TrustSource, UpstreamTls, UpstreamTlsMode};
 
@@ -91,7 +92,7 @@ fn originate(settings: &ClientTlsSettings, input: &TlsInput<'_>) -> UpstreamTls 
         subject_alt_names: names.iter().cloned().map(SubjectAltName).collect(),
         alpn: if input.http2 { vec!["h2".to_owned()] } else { Vec::new() },
         cipher_suites: defaults.map(|defaults| defaults.cipher_suites.clone()).unwrap_or_default(),
-        ecdh_curves: defaults.map(|defaults| defaults.ecdh_curves.clone()).unwrap_or_default(),
+        ecdh_curves: defaults.map(TlsConfig::usable_ecdh_curves).unwrap_or_default(),
     }
 }
 

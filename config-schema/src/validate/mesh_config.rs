@@ -10,12 +10,10 @@ use super::report::Report;
 use super::{retry, tls};
 use crate::document::PathRef;
 use crate::resources::Object;
-use crate::resources::mesh_config::{MeshConfig, TlsConfig};
+use crate::resources::mesh_config::{ECDH_CURVES, MeshConfig, TlsConfig};
 use crate::resources::wire::Duration;
 
 const ROOT: PathRef<'static> = PathRef::ROOT;
-
-const CURVES: [&str; 7] = ["P-224", "P-256", "P-384", "P-521", "X25519", "X25519Kyber768Draft00", "X25519MLKEM768"];
 
 pub(super) fn validate(object: &Object<MeshConfig>, report: &mut Report<'_>) {
     let mesh = &object.spec;
@@ -111,8 +109,12 @@ fn tls_settings(mesh: &MeshConfig, report: &mut Report<'_>) {
 fn curves(settings: &TlsConfig, path: PathRef<'_>, report: &mut Report<'_>) {
     let mut seen = BTreeSet::new();
     for (index, curve) in settings.ecdh_curves.iter().enumerate() {
-        if !CURVES.contains(&curve.as_str()) {
-            report.warning(path.index(index), "curve", format!("{curve:?} is not a curve and is left out"));
+        if !ECDH_CURVES.contains(&curve.as_str()) {
+            report.warning(
+                path.index(index),
+                "curve",
+                format!("{curve:?} is not a curve that can be chosen and is left out"),
+            );
         } else if !seen.insert(curve) {
             report.warning(path.index(index), "curve", format!("{curve:?} stands here twice"));
         }

@@ -17,6 +17,7 @@ use pingora_core::protocols::{Digest, UniqueID};
 use pingora_http::RequestHeader;
 use tokio::sync::watch;
 
+use super::connection_fields::is_connection_field;
 use super::io::PingoraIo;
 use crate::headers::{self, Headers};
 use crate::message::{BodyLength, Frame, RequestHead, ResponseHead};
@@ -294,7 +295,8 @@ fn request_header(head: &RequestHead) -> Option<RequestHeader> {
     let method = std::str::from_utf8(&head.method).ok()?;
     let mut request = RequestHeader::build_no_case(method, b"/", Some(head.headers.len())).ok()?;
     request.set_uri(uri);
-    for (name, value) in head.headers.iter() {
+    // Header operations may have set what ends at this hop.
+    for (name, value) in head.headers.iter().filter(|(name, value)| !is_connection_field(name.as_bytes(), value)) {
         request.append_header(name.as_str().to_owned(), &value[..]).ok()?;
     }
     Some(request)

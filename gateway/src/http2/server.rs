@@ -8,6 +8,7 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 
+use super::connection_fields::drop_connection_fields;
 use crate::headers::{self, Headers};
 use crate::message::{BodyLength, Frame, RequestHead, ResponseHead, Version};
 use crate::proxy::downstream::{Downstream, Gone};
@@ -156,15 +157,6 @@ impl ServerStream {
     }
 }
 
-/// What has no place in HTTP/2 (RFC 9113 §8.2.2): an answer that has it would be refused as a whole.
-fn drop_connection_fields(headers: &mut Headers) {
-    headers.retain(|name, value| match name.as_bytes() {
-        b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => false,
-        b"te" => &value[..] == b"trailers",
-        _ => true,
-    });
-}
-
 fn gone(error: &h2::Error) -> Gone {
     if error.is_io() || error.is_go_away() { Gone::Disconnected } else { Gone::Reset }
 }
@@ -266,25 +258,5 @@ impl Downstream for ServerStream {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
         self.poll_send(cx)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::headers::Name;
-
-    #[test]
-    fn fields_of_a_connection_are_dropped() {
-        let fields = |list: &[(&str, &'static str)]| {
-            let mut headers = Headers::default();
-            for (name, value) in list {
-                headers.append(Name::new(name), Bytes::from_static(value.as_bytes()));
-            }
-            headers
-        };
-        let mut headers = fields(&[("te", "gzip"), ("x-a", "1"), ("keep-alive", "5"), ("te", "trailers")]);
-        drop_connection_fields(&mut headers);
-        assert_eq!(headers, fields(&[("x-a", "1"), ("te", "trailers")]));
     }
 }

@@ -17,6 +17,8 @@ pub struct ClientHello {
     pub alpn: Vec<Vec<u8>>,
     /// The client can verify ECDSA signatures.
     pub supports_ecdsa: bool,
+    /// The client can do TLS 1.3.
+    pub offers_tls13: bool,
 }
 
 /// What a client begins with.
@@ -188,6 +190,7 @@ fn parse(body: &[u8]) -> Option<ClientHello> {
                 0 => hello.server_name = server_name(data)?,
                 13 => signature_algorithms = Some(data),
                 16 => hello.alpn = alpn(data)?,
+                43 => hello.offers_tls13 = offers_tls13(data)?,
                 _ => {}
             }
         }
@@ -202,6 +205,10 @@ fn parse(body: &[u8]) -> Option<ClientHello> {
 
 fn is_ecdsa_suite(suite: &[u8]) -> bool {
     matches!(suite, [0xc0, 0x06..=0x0a | 0x23 | 0x24 | 0x2b | 0x2c] | [0xcc, 0xa9])
+}
+
+fn offers_tls13(mut data: Reader<'_>) -> Option<bool> {
+    Some(data.vector(1)?.0.chunks_exact(2).any(|version| version == [3, 4]))
 }
 
 fn server_name(mut data: Reader<'_>) -> Option<Option<String>> {

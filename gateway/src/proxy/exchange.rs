@@ -399,7 +399,8 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         if self.record.details != Outcome::CorsPreflight.details() {
             self.apply_response_ops(reply.head.status, &mut reply.head.headers);
         }
-        let grpc = self.request.is_grpc();
+        // A version too low is answered before a look at what is asked.
+        let grpc = self.request.is_grpc() && self.record.details != Outcome::LowVersion.details();
         let (mut head, body) = reply.finish(grpc, self.request.is_head());
         self.record.response_code = head.status;
         self.finish_response_head(&mut head);

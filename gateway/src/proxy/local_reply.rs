@@ -33,14 +33,16 @@ impl LocalReply {
         LocalReply { head: ResponseHead::new(status), body, grpc_status: code }
     }
 
-    /// Completes the head once header operations have run: length and type, or gRPC's trailers-only form, which tells
-    /// the answer to HEAD (`to_head`) no message.
+    /// Completes the head once header operations have run: length and type, or gRPC's trailers-only form. There a status
+    /// that operations set stays, and the body becomes the message, which an answer to HEAD has none of.
     pub(super) fn finish(mut self, grpc: bool, to_head: bool) -> (ResponseHead, Bytes) {
         let headers = &mut self.head.headers;
         if grpc {
             self.head.status = 200;
             headers.set_static(names::CONTENT_TYPE, "application/grpc");
-            headers.set(names::GRPC_STATUS, Bytes::from(self.grpc_status.to_string()));
+            if headers.get("grpc-status").is_none_or(|status| status.is_empty()) {
+                headers.set(names::GRPC_STATUS, Bytes::from(self.grpc_status.to_string()));
+            }
             if !self.body.is_empty() && !to_head {
                 headers.set(names::GRPC_MESSAGE, Bytes::from(percent_encode(&self.body)));
             }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::boring::peer_chain;
 use super::certificate::{KeyPair, describe, escape_pem};
 use super::server::{Chosen, ServerTls};
 use super::{TlsError, suites};
@@ -147,8 +148,7 @@ fn rustls_info(session: &rustls::ServerConnection, pair: &KeyPair, tls: &ServerT
 }
 
 fn boring_info(ssl: &boring::ssl::SslRef, pair: &KeyPair, tls: &ServerTls) -> TlsInfo {
-    let chain: Vec<Vec<u8>> =
-        ssl.peer_cert_chain().into_iter().flatten().filter_map(|certificate| certificate.to_der().ok()).collect();
+    let chain = peer_chain(ssl);
     TlsInfo {
         version: ssl.version_str(),
         cipher: ssl.current_cipher().map(|cipher| cipher.name().to_owned()).unwrap_or_default(),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use boring::pkey::PKey;
 use boring::ssl::{
-    AlpnError, SslAlert, SslContext, SslContextBuilder, SslMethod, SslRef, SslVerifyError, SslVerifyMode, SslVersion,
+    AlpnError, SslAlert, SslContext, SslContextBuilder, SslMethod, SslOptions, SslRef, SslVerifyError, SslVerifyMode,
+    SslVersion,
 };
 use boring::x509::X509;
 use config_schema::snapshot::{DownstreamTls, TlsVersion};
@@ -43,6 +44,8 @@ impl BoringContext {
             [] => DEFAULT_SUITES.to_owned(),
             suites => suites.join(":"),
         };
+        // The server's order counts, but for suites within brackets.
+        builder.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
         builder.set_cipher_list(&list).map_err(|e| TlsError::new(format!("cipher suites {list}: {e}")))?;
         if !spec.ecdh_curves.is_empty() {
             let list = spec.ecdh_curves.join(":");
@@ -95,15 +98,16 @@ fn install_client_rules(builder: &mut SslContextBuilder, rules: &Arc<ClientRules
     Ok(())
 }
 
+/// The client's certificates, its own first; on the side of a server BoringSSL's chain comes without that.
+pub(super) fn peer_chain(ssl: &SslRef) -> Vec<CertificateDer<'static>> {
+    let intermediates = ssl.peer_cert_chain().into_iter().flatten().filter_map(|certificate| certificate.to_der().ok());
+    let leaf = ssl.peer_certificate().and_then(|leaf| leaf.to_der().ok());
+    leaf.into_iter().chain(intermediates).map(CertificateDer::from).collect()
+}
+
 /// The same rules as for rustls, with the alert that rustls would send.
 fn verify(rules: &ClientRules, ssl: &mut SslRef) -> Result<(), SslVerifyError> {
-    let chain: Vec<CertificateDer<'static>> = ssl
-        .peer_cert_chain()
-        .into_iter()
-        .flatten()
-        .filter_map(|certificate| certificate.to_der().ok())
-        .map(CertificateDer::from)
-        .collect();
+    let chain = peer_chain(ssl);
     let Some((leaf, intermediates)) = chain.split_first() else {
         return Err(SslVerifyError::Invalid(SslAlert::CERTIFICATE_REQUIRED));
     };

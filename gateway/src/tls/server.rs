@@ -34,12 +34,20 @@ pub(super) struct ServerKey {
 #[derive(Debug)]
 enum Engine {
     Rustls {
-        /// Offers the configured ALPN.
-        config: Arc<ServerConfig>,
-        /// Selects none: for clients whose ALPN has nothing in common with ours, whom Envoy lets in.
-        without_alpn: Arc<ServerConfig>,
+        /// For TLS 1.3, and for TLS 1.2 where no suites are named: the client's order of suites counts.
+        by_client: AlpnConfigs,
+        /// For TLS 1.2 where suites are named: the order in which they are named counts.
+        by_server: Option<AlpnConfigs>,
     },
     Boring(Box<BoringContext>),
+}
+
+#[derive(Debug)]
+struct AlpnConfigs {
+    /// Offers the configured ALPN.
+    with: Arc<ServerConfig>,
+    /// Selects none: for clients whose ALPN has nothing in common with ours, whom Envoy lets in.
+    without: Arc<ServerConfig>,
 }
 
 /// What serves one handshake.
@@ -89,10 +97,12 @@ impl ServerTls {
             .or_else(|| self.keys.first())?;
         Some(match &key.engine {
             Engine::Boring(context) => Chosen::Boring(&key.pair, context),
-            Engine::Rustls { config, without_alpn } => {
+            Engine::Rustls { by_client, by_server } => {
+                let tls13 = hello.offers_tls13 && self.spec.max_version >= TlsVersion::V1_3;
+                let configs = by_server.as_ref().filter(|_| !tls13).unwrap_or(by_client);
                 let common =
                     self.spec.alpn.iter().any(|own| hello.alpn.iter().any(|offered| offered == own.as_bytes()));
-                Chosen::Rustls(&key.pair, if common { config } else { without_alpn })
+                Chosen::Rustls(&key.pair, if common { &configs.with } else { &configs.without })
             }
         })
     }
@@ -118,10 +128,18 @@ fn rustls_engine(spec: &DownstreamTls, pair: &KeyPair, rules: &Arc<ClientRules>)
     config.ticketer =
         rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|e| TlsError::new(format!("ticket keys: {e}")))?;
     config.send_tls13_tickets = 1;
-    let mut without_alpn = config.clone();
-    config.alpn_protocols = spec.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    without_alpn.alpn_protocols = Vec::new();
-    Ok(Engine::Rustls { config: Arc::new(config), without_alpn: Arc::new(without_alpn) })
+    let by_server = (spec.cipher_suites.len() > 1).then(|| {
+        let mut config = config.clone();
+        config.ignore_client_order = true;
+        alpn_configs(spec, config)
+    });
+    Ok(Engine::Rustls { by_client: alpn_configs(spec, config), by_server })
+}
+
+fn alpn_configs(spec: &DownstreamTls, without: ServerConfig) -> AlpnConfigs {
+    let mut with = without.clone();
+    with.alpn_protocols = spec.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    AlpnConfigs { with: Arc::new(with), without: Arc::new(without) }
 }
 
 /// Serves one certificate; which one has been decided before the handshake.

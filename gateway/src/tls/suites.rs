@@ -24,7 +24,7 @@ const GROUPS: &[(&str, NamedGroup)] = &[
     ("P-384", NamedGroup::secp384r1),
 ];
 
-/// A provider with the TLS 1.2 suites and curves that are asked for; all TLS 1.3 suites stay, in BoringSSL's order.
+/// A provider with those of the TLS 1.2 suites and curves asked for that rustls has; all TLS 1.3 suites stay, in BoringSSL's order.
 pub(super) fn provider(suites: &[String], curves: &[String]) -> Result<Arc<CryptoProvider>, TlsError> {
     let mut provider = aws_lc_rs::default_provider();
     provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
@@ -41,11 +41,11 @@ pub(super) fn provider(suites: &[String], curves: &[String]) -> Result<Arc<Crypt
         provider.cipher_suites = chosen;
     }
     if !curves.is_empty() {
-        let mut chosen = Vec::new();
-        for curve in curves {
-            let known = GROUPS.iter().find(|(name, _)| name == curve).map(|(_, group)| *group);
-            let group = known.and_then(|group| provider.kx_groups.iter().copied().find(|g| g.name() == group));
-            chosen.push(group.ok_or_else(|| TlsError::new(format!("ECDH curve {curve:?} is not supported")))?);
+        let known = |curve: &String| GROUPS.iter().find(|(name, _)| name == curve).map(|(_, group)| *group);
+        let of_group = |group| provider.kx_groups.iter().copied().find(|known| known.name() == group);
+        let chosen: Vec<_> = curves.iter().filter_map(known).filter_map(of_group).collect();
+        if chosen.is_empty() {
+            return Err(TlsError::new(format!("none of the ECDH curves {curves:?} is supported")));
         }
         provider.kx_groups = chosen;
     }

@@ -55,12 +55,22 @@ pub struct TlsConfig {
     /// Lowest version.
     #[serde(default)]
     pub min_protocol_version: MeshTlsProtocol,
-    /// Curves, by OpenSSL names.
+    /// Key exchanges of TLS 1.2 and 1.3, by OpenSSL names; those that are not of [`ECDH_CURVES`] are left out.
     #[serde(default)]
     pub ecdh_curves: Vec<String>,
     /// Cipher suites up to TLS 1.2, by OpenSSL names.
     #[serde(default)]
     pub cipher_suites: Vec<String>,
+}
+
+/// What `ecdhCurves` can name. Istio knows P-224 and X25519Kyber768Draft00, too, with which Envoy refuses the listener.
+pub const ECDH_CURVES: [&str; 5] = ["P-256", "P-384", "P-521", "X25519", "X25519MLKEM768"];
+
+impl TlsConfig {
+    /// The curves that can be chosen, as ordered.
+    pub fn usable_ecdh_curves(&self) -> Vec<String> {
+        self.ecdh_curves.iter().filter(|name| ECDH_CURVES.contains(&name.as_str())).cloned().collect()
+    }
 }
 
 /// A TLS version.
