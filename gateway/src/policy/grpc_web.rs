@@ -69,6 +69,15 @@ impl GrpcWeb {
         headers.remove("content-length");
     }
 
+    /// Head of an answer that the gateway makes itself: it keeps its status, and the body becomes gRPC's message.
+    pub fn local_reply(&self, headers: &mut Headers, message: Option<Bytes>, grpc_status: u32) {
+        self.response_head(headers);
+        if let Some(message) = message {
+            headers.set(names::GRPC_STATUS, Bytes::from(grpc_status.to_string()));
+            headers.set(names::GRPC_MESSAGE, message);
+        }
+    }
+
     /// A piece of the answer's body, perhaps empty: base64 is made of whole messages, as clients decode them.
     pub fn response_data(&mut self, data: Bytes) -> Bytes {
         if !self.text_response {

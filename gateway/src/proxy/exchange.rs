@@ -183,19 +183,27 @@ impl<'a, D: Downstream> Exchange<'a, D> {
                     None => return self.reply(Outcome::RouteNotFound, |_| {}).await,
                 }
             }
-            (Some(outcome), _) => return self.reply(outcome, |_| {}).await,
+            (Some(outcome), _) => {
+                self.begin_grpc_web();
+                return self.reply(outcome, |_| {}).await;
+            }
             (None, _) => {}
         }
         if self.request.is_upgrade() && !self.is_websocket() {
             return self.reply(Outcome::UpgradeFailed, |_| {}).await;
         }
+        self.begin_grpc_web();
+        self.act().await
+    }
+
+    /// Turns a gRPC-Web request into a gRPC request, once its route has been looked for.
+    fn begin_grpc_web(&mut self) {
         if self.http.grpc_web {
             self.grpc_web = GrpcWeb::start(&mut self.request);
             if self.grpc_web.is_some() && !self.length.is_none() {
                 self.length = BodyLength::Streamed;
             }
         }
-        self.act().await
     }
 
     fn is_websocket(&self) -> bool {
@@ -401,7 +409,11 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         }
         // A version too low is answered before a look at what is asked.
         let grpc = self.request.is_grpc() && self.record.details != Outcome::LowVersion.details();
-        let (mut head, body) = reply.finish(grpc, self.request.is_head());
+        let grpc = grpc && self.grpc_web.is_none();
+        let (mut head, body) = match &self.grpc_web {
+            Some(web) => reply.finish_web(web, self.request.is_head()),
+            None => reply.finish(grpc, self.request.is_head()),
+        };
         self.record.response_code = head.status;
         self.finish_response_head(&mut head);
         let trailers_only = grpc && self.request.version == Version::Http2;

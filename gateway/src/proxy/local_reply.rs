@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::headers::{Headers, names};
 use crate::message::ResponseHead;
 use crate::outcome::{Outcome, grpc_status};
+use crate::policy::grpc_web::GrpcWeb;
 
 /// An answer of the gateway.
 #[derive(Debug)]
@@ -56,6 +57,19 @@ impl LocalReply {
         }
         set_length(headers, self.body.len());
         (self.head, self.body)
+    }
+
+    /// The same for a gRPC-Web request: the status stays, and the body becomes gRPC's message.
+    pub(super) fn finish_web(self, web: &GrpcWeb, to_head: bool) -> (ResponseHead, Bytes) {
+        let grpc_status = self.grpc_status;
+        let (mut head, body) = self.finish(false, to_head);
+        let message = (!body.is_empty() && !to_head).then(|| Bytes::from(percent_encode(&body)));
+        let nothing_left_out = body.is_empty() || message.is_some();
+        web.local_reply(&mut head.headers, message, grpc_status);
+        if nothing_left_out {
+            set_length(&mut head.headers, 0);
+        }
+        (head, Bytes::new())
     }
 }
 
