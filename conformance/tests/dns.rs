@@ -170,12 +170,8 @@ async fn a_thousand_names() {
     assert_eq!(dns.list().iter().map(|(_, _, users)| users).sum::<usize>(), 3000);
 }
 
-/// The name leads outside when it is first asked for, and inside afterwards.
-const REBINDING: &str = r#"
-name: rebinding
-family: egress
-about: a name that turns around is followed no further
-config: |
+/// What every case begins its configuration with.
+const GATEWAY: &str = r#"
   apiVersion: v1
   kind: Pod
   metadata: {name: istio-ingressgateway-0, namespace: istio-system, labels: {istio: ingressgateway}}
@@ -188,6 +184,42 @@ config: |
     selector: {istio: ingressgateway}
     servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}]
   ---
+"#;
+
+/// A gateway that asks a DNS server of its own, and one request for it.
+struct Stage {
+    case: Case,
+    pki: Pki,
+    echo: Echo,
+    gateway: Embedded,
+    _server: DnsServer,
+}
+
+impl Stage {
+    async fn new(case: &str, script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let server = DnsServer::scripted(script).await.unwrap();
+        let case = case.replace("config: |\n", &format!("config: |{GATEWAY}"));
+        let (world, case) = (World::empty(), Case::parse(&case).unwrap());
+        let pki = Pki::new(behaviour_dir().join("pki"));
+        let echo = Echo::new(&pki, &world).unwrap();
+        let network = Network::new(&echo, &world, &case);
+        let resolver = Arc::new(HickoryResolver::server(server.address()));
+        let gateway = Embedded::start_with(&world, &case, &network, &pki, resolver).unwrap();
+        Stage { case, pki, echo, gateway, _server: server }
+    }
+
+    async fn ask(&self) -> Answer {
+        let bench = Bench { echo: &self.echo, pki: &self.pki, pace: Pace::default() };
+        bench.exchange(&self.gateway, &self.case.exchanges[0]).await
+    }
+}
+
+/// The name leads outside when it is first asked for, and inside afterwards.
+const REBINDING: &str = r#"
+name: rebinding
+family: egress
+about: a name that turns around is followed no further
+config: |
   apiVersion: networking.istio.io/v1
   kind: ServiceEntry
   metadata: {name: wild, namespace: default}
@@ -212,26 +244,19 @@ exchanges:
 async fn turn(case: &str, before: &'static str, after: &'static str) -> Answer {
     let turned = Arc::new(AtomicUsize::new(0));
     let script = Arc::clone(&turned);
-    let server = DnsServer::scripted(move |asked| match (asked.a, script.load(Ordering::SeqCst)) {
+    let stage = Stage::new(case, move |asked| match (asked.a, script.load(Ordering::SeqCst)) {
         (false, _) => Reply::Addresses(Vec::new(), 1),
         (true, 0) => one(before),
         (true, _) => one(after),
     });
-    let server = server.await.unwrap();
-    let pki = Pki::new(behaviour_dir().join("pki"));
-    let (world, case) = (World::empty(), Case::parse(case).unwrap());
-    let echo = Echo::new(&pki, &world).unwrap();
-    let network = Network::new(&echo, &world, &case);
-    let resolver = Arc::new(HickoryResolver::server(server.address()));
-    let gateway = Embedded::start_with(&world, &case, &network, &pki, resolver).unwrap();
-    let bench = Bench { echo: &echo, pki: &pki, pace: Pace::default() };
+    let stage = stage.await;
     let old: SocketAddr = format!("{before}:80").parse().unwrap();
-    let first = bench.exchange(&gateway, &case.exchanges[0]).await;
+    let first = stage.ask().await;
     assert_eq!((first.status, first.reached.as_slice()), (Some(200), &[old][..]));
     turned.store(1, Ordering::SeqCst);
     let until = Instant::now() + Duration::from_secs(10);
     loop {
-        let later = bench.exchange(&gateway, &case.exchanges[0]).await;
+        let later = stage.ask().await;
         if later.reached != [old] {
             return later;
         }
@@ -266,18 +291,6 @@ name: two-names
 family: egress
 about: a cluster of two names
 config: |
-  apiVersion: v1
-  kind: Pod
-  metadata: {name: istio-ingressgateway-0, namespace: istio-system, labels: {istio: ingressgateway}}
-  status: {podIP: 10.77.0.1}
-  ---
-  apiVersion: networking.istio.io/v1
-  kind: Gateway
-  metadata: {name: gateway, namespace: istio-system}
-  spec:
-    selector: {istio: ingressgateway}
-    servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}]
-  ---
   apiVersion: networking.istio.io/v1
   kind: ServiceEntry
   metadata: {name: two, namespace: default}
@@ -306,23 +319,16 @@ exchanges:
 
 /// Where the first two requests go, and how long they took.
 async fn first_two(far: impl Fn() -> Reply + Send + Sync + 'static) -> (BTreeSet<SocketAddr>, Duration) {
-    let server = DnsServer::scripted(move |asked| match (asked.a, &*asked.name) {
+    let stage = Stage::new(TWO_NAMES, move |asked| match (asked.a, &*asked.name) {
         (true, "near.example.org") => one("192.0.2.1"),
         (true, "far.example.org") => far(),
         _ => Reply::Addresses(Vec::new(), 1),
     });
-    let server = server.await.unwrap();
-    let pki = Pki::new(behaviour_dir().join("pki"));
-    let (world, case) = (World::empty(), Case::parse(TWO_NAMES).unwrap());
-    let echo = Echo::new(&pki, &world).unwrap();
-    let network = Network::new(&echo, &world, &case);
-    let resolver = Arc::new(HickoryResolver::server(server.address()));
-    let gateway = Embedded::start_with(&world, &case, &network, &pki, resolver).unwrap();
-    let bench = Bench { echo: &echo, pki: &pki, pace: Pace::default() };
+    let stage = stage.await;
     let started = Instant::now();
     let mut reached = BTreeSet::new();
     for _ in 0..2 {
-        let answer = bench.exchange(&gateway, &case.exchanges[0]).await;
+        let answer = stage.ask().await;
         assert_eq!(answer.status, Some(200), "{answer:?}");
         reached.extend(answer.reached);
     }

@@ -255,8 +255,8 @@ impl<'a> InstanceIndex<'a> {
         node: Option<&String>,
     ) -> Option<Arc<Who>> {
         let pod = match target.filter(|target| target.kind.as_deref() == Some("Pod")) {
-            // Whoever gives no Pods at all means the endpoints as they are.
-            Some(_) if self.pods.is_empty() => None,
+            // Whoever gives no Pods of a namespace means its endpoints as they are: files often have the gateway's alone.
+            Some(_) if self.resources.pods.in_namespace(namespace).next().is_none() => None,
             Some(target) => Some(self.referenced_pod(target)?),
             None => {
                 let pods = self.pods.get(&address);
